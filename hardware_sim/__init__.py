@@ -1,0 +1,1 @@
+"""The textbook of the machine. Empty until Part III of the course."""

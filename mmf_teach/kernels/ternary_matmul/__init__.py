@@ -1,0 +1,1 @@
+"""Trits times integers."""

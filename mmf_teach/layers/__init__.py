@@ -1,0 +1,1 @@
+"""One torch module a file."""

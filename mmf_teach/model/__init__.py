@@ -1,0 +1,1 @@
+"""The whole language model: sizes, assembly, text in, text out, files."""

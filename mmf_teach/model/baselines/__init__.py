@@ -1,0 +1,1 @@
+"""The rivals: models of the same size and interface that do multiply matrices."""

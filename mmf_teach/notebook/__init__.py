@@ -1,0 +1,1 @@
+"""For authors and set-up: build, doctor."""

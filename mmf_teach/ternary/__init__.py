@@ -1,0 +1,1 @@
+"""Numbers: trits, how to pack them, how to make them from floats."""

@@ -1,0 +1,1 @@
+"""One question each: name.py owns the state, name.js draws it."""
