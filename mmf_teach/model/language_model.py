@@ -3,7 +3,7 @@
 Course    notebook 07, "A whole language model"
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -36,16 +36,17 @@ class LanguageModel(nn.Module):
 
     def forward(self, tokens: Tokens, state: list[Any] | None = None) -> tuple[Logits, list[Any]]:
         """Read all tokens after `state`; return a score for every possible next one, and the new state."""
-        return self._through("forward", tokens, state or self.initial_state(len(tokens)))
+        state = state or self.initial_state(len(tokens))
+        return self._through(list(self.blocks), tokens, state)
 
     def step(self, token: Int[Tensor, "b"], state: list[Any]) -> tuple[Float[Tensor, "b v"], list[Any]]:
         """Read one token of each sequence; return the scores of the next, and the new state."""
-        return self._through("step", token, state)
+        return self._through([block.step for block in self.blocks], token, state)
 
-    def _through(self, method: str, tokens: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
+    def _through(self, blocks: Sequence[Callable], tokens: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
         x, after = self.dropout(self.embedding(tokens)), []
-        for block, before, shared in zip(self.blocks, state, self.shared(), strict=True):
-            x, remembered = getattr(block, method)(x, before, *shared)
+        for block, before, shared in zip(blocks, state, self.shared(), strict=True):
+            x, remembered = block(x, before, *shared)
             after.append(remembered)
         return self.head(x), after
 

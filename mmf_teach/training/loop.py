@@ -31,6 +31,7 @@ from mmf_teach.training.schedule import learning_rate
 from mmf_teach.training.step import make_optimiser, make_step, state_tensors
 
 STATE = "training.safetensors"
+REPORT_EVERY_S = 0.5
 CURVE = ("step", "train_nats", "held_out_nats")
 
 
@@ -72,24 +73,26 @@ def train(
     text = torch.from_numpy(corpus.train).to(device)
     step_once = make_step(run.model, optimiser, recipe.clip)
     points = {round((i + 1) * recipe.steps / recipe.evaluations) for i in range(recipe.evaluations)}
-    began = saved = reported = time.perf_counter()
-    before = run.seconds
+    spent, reported = run.seconds, first
+    began = saved = clock = time.perf_counter()
     for step in range(first, recipe.steps):
         x, y = batch(text, recipe, step)
         torch.manual_seed(recipe.seed + step)
         rate = learning_rate(step, recipe.steps, recipe.learning_rate, recipe.warmup)
         losses.append(step_once(x, y, rate))
-        now, done = time.perf_counter(), step + 1
+        done, last = step + 1, step + 1 == recipe.steps
+        if last or time.perf_counter() - clock > REPORT_EVERY_S:
+            loss = float(losses[-1])         # waits for a GPU to catch up
+            tokens = (done - reported) * recipe.batch * recipe.window
+            report(done, loss, tokens / (time.perf_counter() - clock))
+            reported, clock = done, time.perf_counter()
         if done in points:
             record_point(run, done, losses, corpus.held_out)
-        if now - reported > 0.5 or done == recipe.steps:
-            rate = (done - first) * recipe.batch * recipe.window / (time.perf_counter() - began)
-            report(done, float(losses[-1]) if losses else run.curve["train_nats"][-1], rate)
-            reported = now
-        run.seconds = before + time.perf_counter() - began
-        if folder and (now - saved > save_every_s or done == recipe.steps):
+            reported, clock = done, time.perf_counter()
+        run.seconds = spent + time.perf_counter() - began
+        if folder and (last or time.perf_counter() - saved > save_every_s):
             save_state(folder / STATE, run, optimiser, done, losses)
-            saved = now
+            saved = time.perf_counter()
     return run
 
 

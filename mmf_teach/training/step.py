@@ -24,7 +24,7 @@ def make_optimiser(model: LanguageModel, recipe: Recipe) -> AdamW:
     device = matrices[0].device
     optimiser = AdamW(
         [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
-        lr=torch.zeros((), device=device), betas=recipe.betas, fused=True,
+        lr=torch.zeros((), device=device), betas=recipe.betas, fused=True, capturable=device.type == "cuda",
     )
     for p in matrices + vectors:
         optimiser.state[p] = {

@@ -1,0 +1,46 @@
+"""The command line: `mmf COMMAND`, or `python -m mmf_teach COMMAND`. One file a command in mmf_teach/commands."""
+
+import argparse
+import importlib
+import os
+import sys
+
+COMMANDS = {
+    "generate": "write text with a trained model",
+    "evaluate": "measure the loss of a model on a text",
+    "train": "train a model by a recipe",
+    "sweep": "train many models that differ in a few settings",
+    "build": "write the notebooks from their sources",
+    "doctor": "check this machine",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit code: 0 success, 1 what was asked could not be done, 2 asked wrongly."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="mmf", description="A course on MatMul-free language models.")
+    chosen = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, what in COMMANDS.items():
+        subparser = chosen.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        if name in arguments[:1]:            # other commands need not be imported to be listed
+            command = importlib.import_module(f"mmf_teach.commands.{name}")
+            command.add_arguments(subparser)
+            subparser.set_defaults(run=command.run)
+    parsed = parser.parse_args(arguments)
+    try:
+        return parsed.run(parsed) or 0
+    except KeyboardInterrupt:
+        print(f"\nmmf {parsed.command}: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:                  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError) as problem:
+        if os.environ.get("MMF_TRACEBACK"):
+            raise
+        print(f"mmf {parsed.command}: {problem}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""A trained model as three files: config.json, weights.safetensors, vocabulary.json. Nothing in them can run.
+
+Course    notebook 07, "A whole language model"
+
+Ternary weights are packed, five trits a byte, beside the scale they were trained with: ternarising them anew
+would shift it. All other weights are kept in float16. A model that is not ternary is kept in float16 whole.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mmf_teach.files import write_file
+from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear, absmean
+from mmf_teach.model.build import TERNARY, build
+from mmf_teach.model.config import ModelConfig
+from mmf_teach.model.language_model import LanguageModel
+from mmf_teach.model.vocabulary import Vocabulary
+from mmf_teach.ternary.packing import pack_base3, unpack_base3
+
+FORMAT = "mmf-teach checkpoint 1"
+
+
+def pack(model: LanguageModel) -> dict[str, Tensor]:
+    """The weights as they are stored, by name."""
+    stored = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    for name, layer in model.named_modules():
+        if isinstance(layer, BitLinear):
+            trits, scale = absmean(stored.pop(f"{name}.weight"))
+        elif isinstance(layer, TernaryLinear):
+            trits, scale = stored.pop(f"{name}.trits"), stored.pop(f"{name}.scale")
+        else:
+            continue
+        stored[f"{name}.packed"] = torch.from_numpy(pack_base3(trits.to(torch.int8).numpy()))
+        stored[f"{name}.scale"] = scale.float()
+    return {
+        name: tensor.half() if tensor.is_floating_point() and not name.endswith(".scale") else tensor
+        for name, tensor in sorted(stored.items())
+    }
+
+
+def save_model(folder: Path, model: LanguageModel, vocabulary: Vocabulary) -> None:
+    """Write the three files into `folder`, each whole or not at all."""
+    write_file(folder / "weights.safetensors", save({k: v.contiguous() for k, v in pack(model).items()}, {"format": FORMAT}))
+    write_file(folder / "vocabulary.json", _json(list(vocabulary.symbols)))
+    write_file(folder / "config.json", _json(model.config.to_json()))
+
+
+def load_model(folder: Path) -> tuple[LanguageModel, Vocabulary]:
+    """A model ready to run, and its letters. ValueError in one sentence for whatever is wrong with the files."""
+    folder = Path(folder)
+    config = _read(folder / "config.json", ModelConfig.from_json)
+    vocabulary = _read(folder / "vocabulary.json", Vocabulary.from_json)
+    if len(vocabulary) != config.vocab:
+        raise ValueError(f"{folder}: {len(vocabulary)} letters in vocabulary.json, but config.json says {config.vocab}")
+    path = folder / "weights.safetensors"
+    with torch.device("meta"):               # shapes only: no memory is taken on the word of a file
+        model = build(config, packed=config.kind in TERNARY)
+    try:
+        with safe_open(path, "pt") as file:
+            if (file.metadata() or {}).get("format") != FORMAT:
+                raise ValueError(f"not a file of the format {FORMAT!r}")
+            model.load_state_dict(_unpack(model, file), assign=True)
+    except FileNotFoundError:
+        raise ValueError(f"{folder} holds no weights.safetensors") from None
+    except (SafetensorError, ValueError) as problem:
+        raise ValueError(f"{path}: {problem}") from None
+    return model.eval(), vocabulary
+
+
+def _unpack(model: LanguageModel, file: Any) -> dict[str, Tensor]:
+    """Every tensor the model asks for, checked; ValueError for one that is missing, left over or malformed."""
+    wanted = dict(model.state_dict())
+    names = {name.removesuffix(".trits") + ".packed" if name.endswith(".trits") else name for name in wanted}
+    missing, extra = sorted(names - set(file.keys())), sorted(set(file.keys()) - names)
+    if missing or extra:
+        what = f"lacks {missing[0]}" if missing else f"has an unknown {extra[0]}"
+        raise ValueError(f"the file {what}, so it is not a model of this kind and size")
+    loaded = {}
+    for name, place in wanted.items():
+        if name.endswith(".trits"):
+            stored = name.removesuffix(".trits") + ".packed"
+            shape, dtype = [-(-place.numel() // 5)], "U8"
+        else:
+            stored, shape, dtype = name, list(place.shape), "F32" if name.endswith(".scale") else "F16"
+        part = file.get_slice(stored)
+        if part.get_shape() != shape or part.get_dtype() != dtype:
+            raise ValueError(f"{stored} should be {dtype} {shape}, not {part.get_dtype()} {part.get_shape()}")
+        tensor = file.get_tensor(stored)
+        if name.endswith(".trits"):
+            loaded[name] = torch.from_numpy(unpack_base3(tensor.numpy(), place.numel())).view(place.shape)
+        else:
+            loaded[name] = tensor.float()
+            if not torch.isfinite(loaded[name]).all():
+                raise ValueError(f"{stored} holds NaN or infinity")
+    return loaded
+
+
+def _json(document: Any) -> bytes:
+    return (json.dumps(document, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _read(path: Path, parse: Any) -> Any:
+    try:
+        return parse(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise ValueError(f"{path.parent} is no model: it holds no {path.name}") from None
+    except (ValueError, TypeError, RecursionError) as problem:
+        raise ValueError(f"{path}: {problem}") from None
+
+
+def size_bytes(folder: Path) -> int:
+    """Bytes on disk of everything in the folder."""
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
