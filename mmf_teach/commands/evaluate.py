@@ -6,13 +6,14 @@ from pathlib import Path
 
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.paths import SHIPPED_MODEL
+from mmf_teach.progress import Progress
 from mmf_teach.training.evaluate import WINDOW, loss_nats
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="a text file in UTF-8")
-    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="folder of a model (default: the shipped one)")
-    parser.add_argument("--window", type=int, default=WINDOW, help="characters read before starting afresh (default: 256)")
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="a model's folder (default: the shipped one)")
+    parser.add_argument("--window", type=int, default=WINDOW, help="characters before starting afresh (default: 256)")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
 
 
@@ -21,7 +22,8 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"a window holds at least one character, not {options.window}")
     model, vocabulary = load_model(options.model)
     text = read_text(options.text)
-    loss = loss_nats(model, vocabulary.encode(text), options.window)
+    bar = Progress(len(text) - 1)
+    loss = loss_nats(model, vocabulary.encode(text), options.window, report=lambda done: bar.show(done, "characters"))
     if options.json:
         print(json.dumps({
             "nats_per_character": loss, "characters": len(text), "window": options.window, "kind": "measured",

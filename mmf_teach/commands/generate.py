@@ -13,8 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", help='how the text begins, such as "ROMEO:"')
     parser.add_argument("--tokens", type=int, default=300, help="characters to write (default: 300)")
     parser.add_argument("--seed", type=int, default=0, help="another seed, another text (default: 0)")
-    parser.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest; 1: the model's own odds")
-    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="folder of a model (default: the shipped one)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="0: the likeliest; 1: the model's own odds")
+    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="a model's folder (default: the shipped one)")
     parser.add_argument("--json", action="store_true", help="print the text as one JSON document at the end")
 
 

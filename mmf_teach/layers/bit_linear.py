@@ -7,7 +7,7 @@ Source    Zhu et al. 2024, arXiv 2406.02528, Algorithm 1; Bengio et al. 2013, ar
 """
 
 import torch
-from jaxtyping import Float, Int8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmf_teach.layers.rms_norm import RMSNorm

@@ -17,8 +17,12 @@ from mmf_teach.shapes import Features
 class Block(nn.Module):
     """`state` is whatever the token mixer remembers; `shared` is what the model lends to every block."""
 
-    def __init__(self, token_mixer: nn.Module, channel_mixer: nn.Module, norm: Callable[[], nn.Module] = nn.Identity):
+    def __init__(
+        self, width: int, token_mixer: nn.Module, channel_mixer: nn.Module,
+        norm: Callable[[], nn.Module] = nn.Identity,
+    ):
         super().__init__()
+        self.width = width
         self.token_norm, self.token_mixer = norm(), token_mixer
         self.channel_norm, self.channel_mixer = norm(), channel_mixer
         self.dropout = nn.Dropout(0.0)

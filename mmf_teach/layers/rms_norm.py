@@ -18,6 +18,7 @@ class RMSNorm(nn.Module):
 
     def __init__(self, width: int, gain: bool):
         super().__init__()
+        self.width = width
         self.gain = nn.Parameter(torch.ones(width)) if gain else None
 
     def forward(self, x: Features) -> Features:

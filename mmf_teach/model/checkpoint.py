@@ -46,7 +46,8 @@ def pack(model: LanguageModel) -> dict[str, Tensor]:
 
 def save_model(folder: Path, model: LanguageModel, vocabulary: Vocabulary) -> None:
     """Write the three files into `folder`, each whole or not at all."""
-    write_file(folder / "weights.safetensors", save({k: v.contiguous() for k, v in pack(model).items()}, {"format": FORMAT}))
+    weights = {name: tensor.contiguous() for name, tensor in pack(model).items()}
+    write_file(folder / "weights.safetensors", save(weights, {"format": FORMAT}))
     write_file(folder / "vocabulary.json", _json(list(vocabulary.symbols)))
     write_file(folder / "config.json", _json(model.config.to_json()))
 

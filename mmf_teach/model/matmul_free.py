@@ -19,5 +19,5 @@ class MatMulFree(LanguageModel):
 
     def __init__(self, config: ModelConfig, linear: type[nn.Module] = BitLinear):
         width = config.width
-        blocks = [Block(MLGRU(width, linear), GLU(width, config.inner, linear)) for _ in range(config.blocks)]
+        blocks = [Block(width, MLGRU(width, linear), GLU(width, config.inner, linear)) for _ in range(config.blocks)]
         super().__init__(config, blocks, head=linear(width, config.vocab))

@@ -26,7 +26,7 @@ class MatMulFreeReleased(LanguageModel):
         width, norm = config.width, partial(RMSNorm, config.width, gain=True)
         linear = partial(linear, gain=True)
         blocks = [
-            Block(ReleasedMLGRU(width, linear), ReleasedGLU(width, config.inner, linear), norm)
+            Block(width, ReleasedMLGRU(width, linear), ReleasedGLU(width, config.inner, linear), norm)
             for _ in range(config.blocks)
         ]
         super().__init__(config, blocks, head=nn.Sequential(norm(), linear(width, config.vocab)))

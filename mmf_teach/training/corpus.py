@@ -81,7 +81,7 @@ def download(address: str, path: Path, size_bytes: int, sha256: str) -> None:
             content = answer.read(size_bytes + 1)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as problem:
         reason = getattr(problem, "reason", problem)
-        raise OSError(f"could not fetch {address} ({reason}); without a network, take the corpus standard_library") from None
+        raise OSError(f"could not fetch {address} ({reason}); the corpus standard_library needs no network") from None
     if len(content) != size_bytes or hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"{address} gave something else than the text expected (size or SHA-256): not kept")
     write_file(path, content)

@@ -3,6 +3,8 @@
 Course    notebook 07, "A whole language model"
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Int64
 from numpy import ndarray
@@ -14,11 +16,14 @@ WINDOW = 256                                 # tokens the model reads before it 
 
 
 @torch.no_grad()
-def loss_nats(model: LanguageModel, tokens: Int64[ndarray, "characters"], window: int = WINDOW, batch: int = 64) -> float:
+def loss_nats(
+    model: LanguageModel, tokens: Int64[ndarray, "characters"], window: int = WINDOW, batch: int = 64,
+    report: Callable[[int], None] = lambda done: None,
+) -> float:
     """Mean surprise over every character but the first, reading in windows that each start with no memory.
 
-    A complete, deterministic pass: window after window, the short last one included. ValueError for a text of
-    fewer than two characters, in which nothing can be predicted.
+    A complete, deterministic pass: window after window, the short last one included. `report(characters read)`
+    is called after each batch. ValueError for a text of fewer than two characters: nothing can be predicted.
     """
     if len(tokens) < 2:
         raise ValueError("the text must hold at least two characters, so that one can be predicted from another")
@@ -27,13 +32,16 @@ def loss_nats(model: LanguageModel, tokens: Int64[ndarray, "characters"], window
     text = torch.from_numpy(tokens)
     inputs, targets = text[:-1], text[1:]
     whole = len(inputs) // window * window
-    parts = list(zip(inputs[:whole].view(-1, window).split(batch), targets[:whole].view(-1, window).split(batch), strict=True))
+    windows, answers = inputs[:whole].view(-1, window), targets[:whole].view(-1, window)
+    parts = list(zip(windows.split(batch), answers.split(batch), strict=True)) if whole else []
     if whole < len(inputs):
         parts.append((inputs[None, whole:], targets[None, whole:]))
     device = model.embedding.weight.device
-    total = 0.0
+    total, done = 0.0, 0
     for x, y in parts:
         logits, _ = model(x.to(device))
         total += cross_entropy(logits.flatten(0, 1), y.to(device).flatten(), reduction="sum").double().item()
+        done += x.numel()
+        report(done)
     model.train(was_training)
     return total / len(inputs)

@@ -105,11 +105,12 @@ def batch(text: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
     return text[at], text[at + 1]
 
 
-def record_point(run: Run, done: int, losses: list[Tensor], held_out: Int64[ndarray, "characters"]) -> None:
+def record_point(run: Run, done: int, losses: list[Tensor], held_out: Int64[ndarray, "n"]) -> None:
     """Add a point to the curve: the mean training loss since the last one, and the loss on held-out text."""
     with torch.compiler.set_stance("force_eager"):
         after = loss_nats(run.model, held_out)
-    for name, value in zip(CURVE, (done, torch.stack([loss.cpu() for loss in losses]).mean().item(), after), strict=True):
+    learnt = sum(map(float, losses)) / len(losses)
+    for name, value in zip(CURVE, (done, learnt, after), strict=True):
         run.curve[name].append(value)
     losses.clear()
 

@@ -49,7 +49,8 @@ class Recipe:
         known = {field.name for field in fields(cls)}
         missing, extra = known - document.keys(), document.keys() - known
         if missing or extra:
-            said = [f"lacks {', '.join(sorted(missing))}"] * bool(missing) + [f"has unknown {', '.join(sorted(extra))}"] * bool(extra)
+            said = {"lacks": missing, "has an unknown": extra}
+            said = [f"{verb} {', '.join(sorted(names))}" for verb, names in said.items() if names]
             raise ValueError(f"the recipe {' and '.join(said)}")
         return cls(**document | {"betas": tuple(document["betas"])})
 

@@ -9,7 +9,6 @@ Only f, c and h are kept for the way back. Rows are sliced before the inner loop
 inside it would keep the compiler from using vector instructions.
 """
 
-import numpy as np
 import torch
 from numba import njit
 

@@ -23,6 +23,7 @@ class Transformer(LanguageModel):
         width, norm = config.width, partial(RMSNorm, config.width, gain=True)
         dense = partial(nn.Linear, bias=False)
         blocks = [
-            Block(Attention(width, config.heads), GLU(width, config.inner, dense), norm) for _ in range(config.blocks)
+            Block(width, Attention(width, config.heads), GLU(width, config.inner, dense), norm)
+            for _ in range(config.blocks)
         ]
         super().__init__(config, blocks, head=nn.Sequential(norm(), dense(width, config.vocab)))
