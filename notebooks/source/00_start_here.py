@@ -119,10 +119,13 @@ title = "More than a third of the weights cost nothing; few multiplications are 
 picture(count_bars(counts, colours, title, "operations per letter (counted)"))
 
 # %% [markdown]
-# So *MatMul-free* is true: no matrix product is left that multiplies. *Multiplication-free* would not be: the
-# norms, the scales, the gates and the memory still multiply number by number. Notebook 07 lists every one of them.
-# And fewer multiplications need not mean less energy: notebooks 01 and 14 ask what an operation costs against the
-# bytes it needs.
+# So *MatMul-free* is true of what the model asks for: none of its matrices needs a multiplication.
+# *Multiplication-free* would not be true: the norms, the scales, the gates and the memory still multiply, number by
+# number. Notebook 07 lists every one of them.
+#
+# Two things these bars do not say. PyTorch, which ran the model just now, still hands trits to a dense product,
+# because that is what it has; notebook 04 runs them without. And fewer multiplications need not mean less energy:
+# notebooks 01 and 14 weigh an operation against the bytes it needs.
 #
 # ## Is it any good?
 #

@@ -1,0 +1,360 @@
+"""Start the course. Needs Python 3.11 or newer; the first start puts everything else into the folder .venv.
+
+    python course.py lab       open the course in JupyterLab (also what happens without a command)
+    python course.py test      run the project's tests
+    python course.py site      build the offline site
+    python course.py doctor    check this machine
+
+What follows a command goes on to the program it starts: python course.py lab --no-browser --port=8899
+The word for Python is `py` on Windows and often `python3` on Linux and macOS.
+"""
+
+# Only the standard library, and only syntax of Python 3.6: an old Python must get as far as the sentence in main().
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+OLDEST = (3, 11)
+ROOT = Path(__file__).resolve().parent
+PROJECT = ROOT / "pyproject.toml"
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+LOCK, LOG, STAMP = VENV / "set-up.lock", VENV / "set-up.log", VENV / "set-up.stamp"
+COMMANDS = ("lab", "test", "site", "doctor")
+
+CPU_GB, CUDA_GB = 2, 8                    # .venv with a CPU build of torch takes 1.3 GB, with CUDA about 7
+LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+UNREACHABLE = r"connection broken by|Max retries exceeded|Name ?Resolution|Read timed out|IncompleteRead"
+DISK_FULL = r"No space left on device|not enough space on the disk|Disk quota exceeded"
+
+
+class Failure(Exception):
+    """One sentence for the learner: what happened and what to do."""
+
+
+def main(arguments):
+    """Run one command; return the exit code: 0 success, 1 it could not be done, 2 asked wrongly, 130 stopped."""
+    command, *rest = arguments or ["lab"]
+    try:
+        if sys.version_info < OLDEST:
+            raise Failure(f"the course needs Python {OLDEST[0]}.{OLDEST[1]} or newer and this is Python "
+                          f"{platform.python_version()}: install a newer one and start course.py with that.")
+        if command in ("-h", "--help"):
+            print(__doc__)
+        elif command not in COMMANDS:
+            print(f"course.py: there is no command {command!r}\n\n{__doc__}", file=sys.stderr)
+            return 2
+        elif command == "site":
+            print("The offline site is not built yet: a later version of the course brings it.")
+        else:
+            python, variables = set_up("test" if command == "test" else "")
+            return hand_over([str(python), "-m", *program(command, rest)], variables)
+        return 0
+    except KeyboardInterrupt:
+        print("\ncourse.py: stopped; the next call carries on from here.", file=sys.stderr)
+        return 130
+    except Failure as failure:
+        print(f"course.py: {failure}", file=sys.stderr)
+    except OSError as problem:
+        print(f"course.py: {in_words(problem)}", file=sys.stderr)
+    return 1
+
+
+def program(command, rest):
+    """The module that does the work of a command, and its arguments."""
+    if command == "test":
+        return ["pytest", *rest]
+    if command == "doctor":
+        return ["mmf_teach", "doctor", *rest]
+    as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    first = [] if any(word.endswith(".ipynb") for word in rest) else ["notebooks/00_start_here.ipynb"]
+    return ["jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={ROOT}", *as_root, *first, *rest]
+
+
+def hand_over(command, variables):
+    """Let `command` take the place of this process, so that Ctrl-C and the exit code are its own."""
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    if os.name != "nt":
+        os.execve(command[0], command, variables)
+    process = subprocess.Popen(command, env=variables)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:         # meant for the program, which has received it too
+            pass
+
+
+def set_up(extra):
+    """Have every requirement installed; return the Python that has them and the variables to start it with."""
+    lacking = []
+    if sys.prefix != sys.base_prefix or os.environ.get("CONDA_PREFIX"):
+        lacking = unmet(extra)
+        if not lacking:
+            path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+            return sys.executable, dict(os.environ, PYTHONPATH=path)
+    if not is_ready(extra):
+        if lacking and Path(sys.prefix) != VENV:
+            print(f"The active environment {sys.prefix} lacks {', '.join(lacking)}: using .venv instead.")
+        VENV.mkdir(exist_ok=True)
+        with alone():
+            if not is_ready(extra):       # another call may have done it while this one waited
+                install(extra)
+    return PYTHON, variables_of_venv()
+
+
+def requirements(extra):
+    """What pyproject.toml asks for, with one of its extras."""
+    import tomllib
+
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    return project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
+
+
+def unmet(extra):
+    """The requirements that the running Python does not meet."""
+    from importlib.metadata import PackageNotFoundError, version
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:                   # jupyterlab needs it, so jupyterlab is not here either
+        return requirements(extra)
+
+    def is_met(requirement):
+        try:
+            return requirement.specifier.contains(version(requirement.name), prereleases=True)
+        except PackageNotFoundError:
+            return False
+
+    wanted = [Requirement(text) for text in requirements(extra)]
+    return [str(each) for each in wanted if (not each.marker or each.marker.evaluate()) and not is_met(each)]
+
+
+def key(extra):
+    """Changes with everything that a finished set-up depends on."""
+    facts = [PROJECT.read_bytes(), sys.version, sys.base_prefix, str(ROOT), extra]
+    return hashlib.sha256(repr(facts).encode("utf-8")).hexdigest()
+
+
+def is_ready(extra):
+    """True when a set-up for these very facts was finished; that for the tests serves the other commands too."""
+    return PYTHON.exists() and STAMP.exists() and STAMP.read_text(encoding="utf-8") in (key(extra), key("test"))
+
+
+def write_in_one_step(path, text):
+    """Write a small file that is either whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text, encoding="utf-8")
+    os.replace(str(fresh), str(path))
+
+
+@contextmanager
+def alone():
+    """Wait for and hold the lock on .venv. The system frees it when this process and the pip it started have ended."""
+    with open(LOCK, "a", encoding="utf-8") as file:
+        told = False
+        while not try_lock(file.fileno()):
+            if not told:
+                print("Another call is setting up the course here: waiting for it to end (Ctrl-C to stop).")
+            told = True
+            time.sleep(0.5)
+        os.set_inheritable(file.fileno(), True)
+        yield
+
+
+def try_lock(descriptor):
+    """Take the lock if nobody has it; a file system without locks counts as nobody."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        return problem.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+    return True
+
+
+def install(extra):
+    """Bring .venv from whatever state it is in to a finished set-up; the stamp is written last."""
+    started = time.monotonic()
+    print(f"Setting up the course in {VENV}: a few minutes, once.")
+    LOG.write_bytes(b"")
+    make_venv()
+    forget_half_installed()
+    install_torch()
+    stage(3, "the other packages")
+    pip("install", "-e", f".[{extra}]" if extra else ".")
+    stage(4, "settings of JupyterLab")
+    write_in_one_step(VENV / "share/jupyter/lab/settings/overrides.json", json.dumps(LAB_SETTINGS))
+    write_in_one_step(STAMP, key(extra))
+    print(f"Ready after {time.monotonic() - started:.0f} s.")
+
+
+def stage(number, what):
+    print(f"  {number}/4  {what}", flush=True)
+
+
+def make_venv():
+    """Make .venv, unless one is there that was made completely and whose Python and pip still start."""
+    stage(1, "an environment of its own")
+    if STAMP.exists() and PYTHON.exists() and logged(PYTHON, "-m", "pip", "--version")[0] == 0:
+        return
+    for module in ("venv", "ensurepip"):
+        if importlib.util.find_spec(module) is None:
+            raise Failure(f"this Python comes without its module {module}: install it (on Debian and Ubuntu: "
+                          "sudo apt install python3-venv), then call again.")
+    need_room(CPU_GB)
+    for entry in (STAMP, *VENV.iterdir()):             # the stamp first: without it the rest is known to be broken
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(str(entry))
+        elif entry not in (LOCK, LOG) and (entry.exists() or entry.is_symlink()):
+            entry.unlink()
+    checked(sys.executable, "-m", "venv", VENV)
+    write_in_one_step(STAMP, "made")
+
+
+def need_room(gigabytes):
+    free = shutil.disk_usage(str(VENV)).free / 1e9
+    if free < gigabytes:
+        raise Failure(f"the course needs about {gigabytes} GB and the disk of {ROOT} has {free:.1f} GB left: "
+                      "make room there, then call again.")
+
+
+def forget_half_installed():
+    """Remove the record of each package whose installation was cut short (INSTALLER comes last): pip does it again."""
+    for packages in ("Lib/site-packages", "lib/python*/site-packages"):
+        for record in VENV.glob(packages + "/*.dist-info"):
+            if not (record / "INSTALLER").exists():
+                shutil.rmtree(str(record), ignore_errors=True)
+
+
+def install_torch():
+    """On Linux plain pip brings 2.5 GB of CUDA packages: without an NVIDIA card take a CPU build instead."""
+    stage(2, "torch")
+    torch = next(text for text in requirements("") if re.match(r"torch\b", text))
+    offered = offered_version(torch)
+    nvidia = Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi") is not None
+    tool = torch_installer(offered, platform.system(), nvidia)
+    if tool == "uv":
+        try:
+            pip("install", "uv")
+            checked(PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "--torch-backend", "cpu", torch)
+            return
+        except Failure:
+            need_room(CUDA_GB)
+            print("       no CPU build could be fetched: pip takes the usual one, and 2.5 GB of CUDA packages with it")
+    if tool:
+        pip("install", torch)
+
+
+def offered_version(requirement):
+    """The version that pip would install now; "" when one that fits is there already."""
+    report = VENV / "set-up.report.json"
+    pip("install", "--dry-run", "--no-deps", "--quiet", "--report", report, requirement)
+    found = json.loads(report.read_text(encoding="utf-8"))["install"]
+    return found[0]["metadata"]["version"] if found else ""
+
+
+def torch_installer(offered, system, nvidia):
+    """Who installs torch: "pip", or "uv" because it knows where CPU builds are; "" when nothing is to be done."""
+    if not offered:
+        return ""
+    return "uv" if system == "Linux" and not nvidia and not offered.endswith("+cpu") else "pip"
+
+
+def pip(action, *arguments):
+    checked(PYTHON, "-m", "pip", action, "--no-input", "--disable-pip-version-check", "--progress-bar=off", *arguments)
+
+
+def checked(*command):
+    """Run a program of the set-up; when it fails, say why."""
+    code, text = logged(*command)
+    if code:
+        raise Failure(reason(text))
+
+
+def logged(*command):
+    """Run a program, its output in the log, its last line on the screen; return the exit code and the output."""
+    words = [str(word) for word in command]
+    variables = dict(variables_of_venv(), PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8")
+    started = time.monotonic()
+    with open(LOG, "ab") as log:
+        begin = log.tell()
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=str(ROOT),
+                                   env=variables, close_fds=False)    # the lock goes with it: see alone()
+        try:
+            while process.poll() is None:
+                try:
+                    process.wait(0.5)
+                except subprocess.TimeoutExpired:
+                    show(f"{time.monotonic() - started:5.0f} s  {last_line(LOG.read_bytes()[begin:])}")
+        finally:
+            show("")
+            process.kill()
+            process.wait()
+    return process.returncode, LOG.read_bytes()[begin:].decode("utf-8", "replace")
+
+
+def last_line(output):
+    lines = output.decode("ascii", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def show(text):
+    """Rewrite the line under the stage; nothing where no terminal can rewrite it."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        print("\r" + text[:width].ljust(width), end="\r", flush=True)
+
+
+def variables_of_venv():
+    """The environment variables for programs of .venv: nothing of other Pythons, its own programs found first."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    path = os.pathsep.join([str(PYTHON.parent), os.environ.get("PATH", os.defpath)])
+    return dict(kept, PATH=path, VIRTUAL_ENV=str(VENV), PIP_USER="0")
+
+
+def reason(text):
+    """One sentence for what a program of the set-up wrote before it gave up."""
+    end = "\n".join(text.splitlines()[-20:])
+    missing = re.search(r"No matching distribution found for (.+)", end)
+    if re.search(DISK_FULL, end):
+        return in_words(OSError(errno.ENOSPC, ""))
+    if re.search(UNREACHABLE, end):
+        return ("no package index could be reached: connect this machine to the internet (or set HTTPS_PROXY if "
+                "your network asks for it), then call again; what is installed already is kept.")
+    if missing:
+        return (f"pip finds no {missing.group(1).strip()} for Python {platform.python_version()} on {platform.system()} "
+                f"{platform.machine()}: check the connection and pip's settings, or start course.py with another "
+                f"Python from {OLDEST[0]}.{OLDEST[1]} on.")
+    lines = [line.strip() for line in end.splitlines() if line.strip()] or ["it said nothing"]
+    errors = [line for line in lines if line.startswith("ERROR:")] or [line for line in lines if "error" in line.lower()]
+    return (f"the set-up failed ({(errors or lines)[-1]}): the whole story is in {LOG}; when its cause is mended call "
+            "again, and if it stays, delete the folder .venv first.")
+
+
+def in_words(problem):
+    """One sentence for an error of the operating system."""
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (f"the disk is full (that of {ROOT}, or that of the folder for temporary files): make room for about "
+                f"{CPU_GB} GB, then call again.")
+    if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (f"{problem.filename or ROOT} may not be written: give yourself the right to, or copy the course into a "
+                "folder of your own, then call again.")
+    return f"{problem}: mend that, then call again."
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
