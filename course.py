@@ -6,10 +6,10 @@
     python course.py doctor    check this machine
 
 What follows a command goes on to the program it starts: python course.py lab --no-browser --port=8899
-The word for Python is `py` on Windows and often `python3` on Linux and macOS.
+Python is called `py` on Windows and often `python3` on Linux and macOS.
 """
 
-# Only the standard library, and only syntax of Python 3.6: an old Python must get as far as the sentence in main().
+# Standard library only, and only syntax of Python 3.6: an old Python must get as far as the sentence in main().
 import errno
 import hashlib
 import importlib.util
@@ -26,16 +26,13 @@ from pathlib import Path
 
 OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent
-PROJECT = ROOT / "pyproject.toml"
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK, LOG, STAMP = VENV / "set-up.lock", VENV / "set-up.log", VENV / "set-up.stamp"
-COMMANDS = ("lab", "test", "site", "doctor")
-
-CPU_GB, CUDA_GB = 2, 8                    # .venv with a CPU build of torch takes 1.3 GB, with CUDA about 7
+CPU_GB, CUDA_GB = 2.5, 8                  # on disk, with what pip needs meanwhile: CPU build of torch, CUDA build
 LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
-UNREACHABLE = r"connection broken by|Max retries exceeded|Name ?Resolution|Read timed out|IncompleteRead"
 DISK_FULL = r"No space left on device|not enough space on the disk|Disk quota exceeded"
+UNREACHABLE = r"connection broken by|Max retries exceeded|Name ?Resolution|Read timed out|IncompleteRead"
 
 
 class Failure(Exception):
@@ -49,9 +46,11 @@ def main(arguments):
         if sys.version_info < OLDEST:
             raise Failure(f"the course needs Python {OLDEST[0]}.{OLDEST[1]} or newer and this is Python "
                           f"{platform.python_version()}: install a newer one and start course.py with that.")
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(errors="replace")                     # pip and folders may use letters the screen lacks
         if command in ("-h", "--help"):
             print(__doc__)
-        elif command not in COMMANDS:
+        elif command not in ("lab", "test", "site", "doctor"):
             print(f"course.py: there is no command {command!r}\n\n{__doc__}", file=sys.stderr)
             return 2
         elif command == "site":
@@ -63,28 +62,26 @@ def main(arguments):
     except KeyboardInterrupt:
         print("\ncourse.py: stopped; the next call carries on from here.", file=sys.stderr)
         return 130
-    except Failure as failure:
-        print(f"course.py: {failure}", file=sys.stderr)
-    except OSError as problem:
+    except (Failure, OSError) as problem:
         print(f"course.py: {in_words(problem)}", file=sys.stderr)
-    return 1
+        return 1
 
 
 def program(command, rest):
-    """The module that does the work of a command, and its arguments."""
+    """The module that does the work of a command, with its arguments."""
     if command == "test":
         return ["pytest", *rest]
     if command == "doctor":
         return ["mmf_teach", "doctor", *rest]
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    first = [] if any(word.endswith(".ipynb") for word in rest) else ["notebooks/00_start_here.ipynb"]
-    return ["jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={ROOT}", *as_root, *first, *rest]
+    return ["jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={ROOT}",
+            "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb", *as_root, *rest]
 
 
 def hand_over(command, variables):
     """Let `command` take the place of this process, so that Ctrl-C and the exit code are its own."""
     sys.stdout.flush()
-    os.chdir(ROOT)
+    os.chdir(str(ROOT))
     if os.name != "nt":
         os.execve(command[0], command, variables)
     process = subprocess.Popen(command, env=variables)
@@ -105,7 +102,7 @@ def set_up(extra):
             return sys.executable, dict(os.environ, PYTHONPATH=path)
     if not is_ready(extra):
         if lacking and Path(sys.prefix) != VENV:
-            print(f"The active environment {sys.prefix} lacks {', '.join(lacking)}: using .venv instead.")
+            print(f"The active environment {sys.prefix} lacks {', '.join(lacking)}: .venv is used instead.")
         VENV.mkdir(exist_ok=True)
         with alone():
             if not is_ready(extra):       # another call may have done it while this one waited
@@ -117,7 +114,7 @@ def requirements(extra):
     """What pyproject.toml asks for, with one of its extras."""
     import tomllib
 
-    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return project["dependencies"] + (project["optional-dependencies"][extra] if extra else [])
 
 
@@ -141,13 +138,18 @@ def unmet(extra):
 
 def key(extra):
     """Changes with everything that a finished set-up depends on."""
-    facts = [PROJECT.read_bytes(), sys.version, sys.base_prefix, str(ROOT), extra]
-    return hashlib.sha256(repr(facts).encode("utf-8")).hexdigest()
+    facts = (ROOT / "pyproject.toml").read_bytes(), sys.version, sys.base_prefix, extra
+    return f"{VENV}: {hashlib.sha256(repr(facts).encode('utf-8')).hexdigest()}"
+
+
+def stamp():
+    """What the last set-up left: the place of .venv, and the key once it was finished."""
+    return STAMP.read_text("utf-8", "replace") if STAMP.exists() else ""
 
 
 def is_ready(extra):
     """True when a set-up for these very facts was finished; that for the tests serves the other commands too."""
-    return PYTHON.exists() and STAMP.exists() and STAMP.read_text(encoding="utf-8") in (key(extra), key("test"))
+    return PYTHON.exists() and stamp() in (key(extra), key("test"))
 
 
 def write_in_one_step(path, text):
@@ -160,20 +162,18 @@ def write_in_one_step(path, text):
 
 @contextmanager
 def alone():
-    """Wait for and hold the lock on .venv. The system frees it when this process and the pip it started have ended."""
-    with open(LOCK, "a", encoding="utf-8") as file:
-        told = False
-        while not try_lock(file.fileno()):
-            if not told:
-                print("Another call is setting up the course here: waiting for it to end (Ctrl-C to stop).")
-            told = True
-            time.sleep(0.5)
+    """Hold the lock on .venv. The system frees it when this process and the pip it started have both ended."""
+    with open(str(LOCK), "a", encoding="utf-8") as file:
+        if not take_lock(file.fileno()):
+            print("Another call is setting up the course here: waiting for it to end.", flush=True)
+            while not take_lock(file.fileno()):
+                time.sleep(0.5)
         os.set_inheritable(file.fileno(), True)
         yield
 
 
-def try_lock(descriptor):
-    """Take the lock if nobody has it; a file system without locks counts as nobody."""
+def take_lock(descriptor):
+    """Take the lock unless another process has it; a file system without locks counts as nobody having it."""
     try:
         if os.name == "nt":
             import msvcrt
@@ -189,40 +189,48 @@ def try_lock(descriptor):
 def install(extra):
     """Bring .venv from whatever state it is in to a finished set-up; the stamp is written last."""
     started = time.monotonic()
-    print(f"Setting up the course in {VENV}: a few minutes, once.")
+    print(f"Setting up the course in {VENV} (a few minutes the first time)", flush=True)
     LOG.write_bytes(b"")
+    print("  1/4  an environment of its own", flush=True)
     make_venv()
-    forget_half_installed()
+    print("  2/4  torch", flush=True)
     install_torch()
-    stage(3, "the other packages")
+    print("  3/4  the other packages", flush=True)
     pip("install", "-e", f".[{extra}]" if extra else ".")
-    stage(4, "settings of JupyterLab")
+    print("  4/4  settings of JupyterLab", flush=True)
     write_in_one_step(VENV / "share/jupyter/lab/settings/overrides.json", json.dumps(LAB_SETTINGS))
     write_in_one_step(STAMP, key(extra))
     print(f"Ready after {time.monotonic() - started:.0f} s.")
 
 
-def stage(number, what):
-    print(f"  {number}/4  {what}", flush=True)
-
-
 def make_venv():
-    """Make .venv, unless one is there that was made completely and whose Python and pip still start."""
-    stage(1, "an environment of its own")
-    if STAMP.exists() and PYTHON.exists() and logged(PYTHON, "-m", "pip", "--version")[0] == 0:
-        return
+    """Make .venv, unless one is there that was made to its end, in this place, and whose Python and pip still start."""
+    if PYTHON.exists() and stamp().startswith(f"{VENV}: "):
+        try:
+            run(PYTHON, "-m", "pip", "--version")
+            return forget_half_installed()
+        except Failure:
+            print("       what is there does not start any more and is made anew")
     for module in ("venv", "ensurepip"):
         if importlib.util.find_spec(module) is None:
             raise Failure(f"this Python comes without its module {module}: install it (on Debian and Ubuntu: "
                           "sudo apt install python3-venv), then call again.")
     need_room(CPU_GB)
-    for entry in (STAMP, *VENV.iterdir()):             # the stamp first: without it the rest is known to be broken
+    for entry in sorted(VENV.iterdir(), key=STAMP.__ne__):           # the stamp goes first, for it vouches for the rest
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(str(entry))
-        elif entry not in (LOCK, LOG) and (entry.exists() or entry.is_symlink()):
+        elif entry not in (LOCK, LOG):
             entry.unlink()
-    checked(sys.executable, "-m", "venv", VENV)
-    write_in_one_step(STAMP, "made")
+    run(sys._base_executable, "-m", "venv", VENV)
+    write_in_one_step(STAMP, f"{VENV}: made")
+
+
+def forget_half_installed():
+    """Remove the record of each package whose installation was cut short, so that pip installs it again."""
+    for folder in ("Lib/site-packages", "lib/python*/site-packages"):
+        for record in VENV.glob(folder + "/*.dist-info"):
+            if not (record / "INSTALLER").exists():                  # pip and uv write this file near the end
+                shutil.rmtree(str(record))
 
 
 def need_room(gigabytes):
@@ -232,34 +240,28 @@ def need_room(gigabytes):
                       "make room there, then call again.")
 
 
-def forget_half_installed():
-    """Remove the record of each package whose installation was cut short (INSTALLER comes last): pip does it again."""
-    for packages in ("Lib/site-packages", "lib/python*/site-packages"):
-        for record in VENV.glob(packages + "/*.dist-info"):
-            if not (record / "INSTALLER").exists():
-                shutil.rmtree(str(record), ignore_errors=True)
-
-
 def install_torch():
-    """On Linux plain pip brings 2.5 GB of CUDA packages: without an NVIDIA card take a CPU build instead."""
-    stage(2, "torch")
-    torch = next(text for text in requirements("") if re.match(r"torch\b", text))
-    offered = offered_version(torch)
-    nvidia = Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi") is not None
-    tool = torch_installer(offered, platform.system(), nvidia)
-    if tool == "uv":
-        try:
-            pip("install", "uv")
-            checked(PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "--torch-backend", "cpu", torch)
-            return
-        except Failure:
-            need_room(CUDA_GB)
-            print("       no CPU build could be fetched: pip takes the usual one, and 2.5 GB of CUDA packages with it")
-    if tool:
-        pip("install", torch)
+    """On Linux pip's usual torch brings 2.5 GB of CUDA packages: without an NVIDIA card take a CPU build instead."""
+    torch = next(text for text in requirements("") if re.match(r"torch(?![\w.-])", text))
+    offered = version_offered(torch)
+    if not offered:
+        return
+    if platform.system() == "Linux" and not offered.endswith("+cpu"):
+        if not has_nvidia_card():
+            try:
+                pip("install", "uv")      # it knows where CPU builds are kept
+                return run(PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "--torch-backend", "cpu", torch)
+            except Failure:
+                print("       no CPU build could be fetched: pip takes the usual one and 2.5 GB of CUDA packages")
+        need_room(CUDA_GB)
+    pip("install", torch)
 
 
-def offered_version(requirement):
+def has_nvidia_card():
+    return Path("/proc/driver/nvidia").exists() or shutil.which("nvidia-smi") is not None
+
+
+def version_offered(requirement):
     """The version that pip would install now; "" when one that fits is there already."""
     report = VENV / "set-up.report.json"
     pip("install", "--dry-run", "--no-deps", "--quiet", "--report", report, requirement)
@@ -267,53 +269,36 @@ def offered_version(requirement):
     return found[0]["metadata"]["version"] if found else ""
 
 
-def torch_installer(offered, system, nvidia):
-    """Who installs torch: "pip", or "uv" because it knows where CPU builds are; "" when nothing is to be done."""
-    if not offered:
-        return ""
-    return "uv" if system == "Linux" and not nvidia and not offered.endswith("+cpu") else "pip"
-
-
 def pip(action, *arguments):
-    checked(PYTHON, "-m", "pip", action, "--no-input", "--disable-pip-version-check", "--progress-bar=off", *arguments)
+    run(PYTHON, "-m", "pip", action, "--no-input", "--disable-pip-version-check", "--progress-bar=off", *arguments)
 
 
-def checked(*command):
-    """Run a program of the set-up; when it fails, say why."""
-    code, text = logged(*command)
-    if code:
-        raise Failure(reason(text))
-
-
-def logged(*command):
-    """Run a program, its output in the log, its last line on the screen; return the exit code and the output."""
-    words = [str(word) for word in command]
+def run(*command):
+    """Run a program with its output in the log and its last line on the screen; when it fails, say why."""
     variables = dict(variables_of_venv(), PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8")
     started = time.monotonic()
-    with open(LOG, "ab") as log:
+    with open(str(LOG), "ab") as log:
         begin = log.tell()
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=str(ROOT),
-                                   env=variables, close_fds=False)    # the lock goes with it: see alone()
+        process = subprocess.Popen([str(word) for word in command], cwd=str(ROOT), env=variables, stdout=log,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                   close_fds=False)                  # the lock goes with it, see alone()
         try:
             while process.poll() is None:
                 try:
                     process.wait(0.5)
                 except subprocess.TimeoutExpired:
-                    show(f"{time.monotonic() - started:5.0f} s  {last_line(LOG.read_bytes()[begin:])}")
+                    lines = LOG.read_bytes()[begin:].decode("ascii", "replace").split("\n")
+                    show(f"{time.monotonic() - started:9.0f} s  {next(filter(None, reversed(lines)), '')}")
         finally:
             show("")
             process.kill()
             process.wait()
-    return process.returncode, LOG.read_bytes()[begin:].decode("utf-8", "replace")
-
-
-def last_line(output):
-    lines = output.decode("ascii", "replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    if process.returncode:
+        raise Failure(reason(LOG.read_bytes()[begin:].decode("utf-8", "replace")))
 
 
 def show(text):
-    """Rewrite the line under the stage; nothing where no terminal can rewrite it."""
+    """Rewrite the line under the stage, where a terminal can."""
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns - 1
         print("\r" + text[:width].ljust(width), end="\r", flush=True)
@@ -328,32 +313,33 @@ def variables_of_venv():
 
 def reason(text):
     """One sentence for what a program of the set-up wrote before it gave up."""
-    end = "\n".join(text.splitlines()[-20:])
-    missing = re.search(r"No matching distribution found for (.+)", end)
+    lines = [line.strip() for line in text.splitlines() if line.strip()][-20:] or ["without a word"]
+    end = "\n".join(lines)
     if re.search(DISK_FULL, end):
         return in_words(OSError(errno.ENOSPC, ""))
     if re.search(UNREACHABLE, end):
         return ("no package index could be reached: connect this machine to the internet (or set HTTPS_PROXY if "
                 "your network asks for it), then call again; what is installed already is kept.")
+    missing = re.search(r"No matching distribution found for (.+)", end)
     if missing:
-        return (f"pip finds no {missing.group(1).strip()} for Python {platform.python_version()} on {platform.system()} "
-                f"{platform.machine()}: check the connection and pip's settings, or start course.py with another "
-                f"Python from {OLDEST[0]}.{OLDEST[1]} on.")
-    lines = [line.strip() for line in end.splitlines() if line.strip()] or ["it said nothing"]
-    errors = [line for line in lines if line.startswith("ERROR:")] or [line for line in lines if "error" in line.lower()]
-    return (f"the set-up failed ({(errors or lines)[-1]}): the whole story is in {LOG}; when its cause is mended call "
-            "again, and if it stays, delete the folder .venv first.")
+        machine = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+        return (f"pip finds no {missing.group(1)} for {machine}: check the connection and pip's settings, or start "
+                f"course.py with another Python from {OLDEST[0]}.{OLDEST[1]} on.")
+    telling = [line for line in lines if line.startswith("ERROR:")] or [line for line in lines if "rror" in line]
+    return (f"the set-up failed ({(telling or lines)[-1]}): the whole story is in {LOG}; mend what it names and call "
+            "again, and if that does not help, delete the folder .venv first.")
 
 
 def in_words(problem):
-    """One sentence for an error of the operating system."""
-    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+    """One sentence for what stopped this program."""
+    number = getattr(problem, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT):
         return (f"the disk is full (that of {ROOT}, or that of the folder for temporary files): make room for about "
                 f"{CPU_GB} GB, then call again.")
-    if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (f"{problem.filename or ROOT} may not be written: give yourself the right to, or copy the course into a "
                 "folder of your own, then call again.")
-    return f"{problem}: mend that, then call again."
+    return f"{problem}: mend that, then call again." if number else str(problem)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ import sys
 
 COMMANDS = {
     "generate": "write text with a trained model",
+    "convert": "pack one of the authors' released models",
     "evaluate": "measure the loss of a model on a text",
     "train": "train a model by a recipe",
     "sweep": "train many models that differ in a few settings",
     "build": "write the notebooks from their sources",
+    "progress": "show how far you are in the course",
+    "bench": "measure how fast the kernels are on this machine",
     "doctor": "check this machine",
 }
 
@@ -28,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
             subparser.set_defaults(run=command.run)
     parsed = parser.parse_args(arguments)
     try:
-        return parsed.run(parsed) or 0
+        code = parsed.run(parsed) or 0
+        sys.stdout.flush()                   # here, so that a reader who has left is noticed below
+        return code
     except KeyboardInterrupt:
         print(f"\nmmf {parsed.command}: stopped", file=sys.stderr)
         return 130

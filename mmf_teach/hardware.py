@@ -1,7 +1,10 @@
 """What machine this is, in a few words that can be stored beside a measurement."""
 
+import contextlib
 import os
 import platform
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -17,6 +20,33 @@ def processor() -> str:
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch work on one core: for small matrices that is faster, and the same whatever else the machine does.
+
+    Measured on two busy cores, 500 steps on matrices of 64 × 64: 1.7 s with one thread, 13 s with two.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has had at once, pages of files that it reads in place included."""
+    try:                                     # Linux counts anew in every process; getrusage may count its parent's too
+        lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import resource  # which Windows has not
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def describe(device: str = "cpu") -> str:

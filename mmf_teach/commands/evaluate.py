@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from mmf_teach.model.checkpoint import load_model
+from mmf_teach.model.vocabulary import Vocabulary
 from mmf_teach.paths import SHIPPED_MODEL
 from mmf_teach.progress import Progress
 from mmf_teach.training.evaluate import WINDOW, loss_nats
@@ -21,6 +22,8 @@ def run(options: argparse.Namespace) -> None:
     if options.window < 1:
         raise ValueError(f"a window holds at least one character, not {options.window}")
     model, vocabulary = load_model(options.model)
+    if not isinstance(vocabulary, Vocabulary):
+        raise ValueError(f"{options.model} reads pieces of words; only models that read letters are measured here")
     text = read_text(options.text)
     bar = Progress(len(text) - 1)
     loss = loss_nats(model, vocabulary.encode(text), options.window, report=lambda done: bar.show(done, "characters"))

@@ -5,6 +5,7 @@ import json
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from mmf_teach.commands.train import choose_device
 from mmf_teach.progress import Progress
@@ -23,10 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     recipe = Recipe.read(options.recipe)
-    try:
-        trials = tomllib.loads(options.trials.read_text("utf-8"))["trial"]
-    except (tomllib.TOMLDecodeError, KeyError) as problem:
-        raise ValueError(f"{options.trials} is no list of trials ({problem})") from None
+    trials = read_trials(options.trials)
     bar = Progress(len(trials))
     rows = sweep(recipe, trials, options.out, corpus.load(recipe.corpus), choose_device(options.device), bar.show)
     if options.json:
@@ -36,3 +34,14 @@ def run(options: argparse.Namespace) -> None:
     for row in sorted(rows, key=lambda row: row["held_out_nats"]):
         settings = "  ".join(f"{name} {value}" for name, value in row["trial"].items())
         print(f"{row['held_out_nats']:.4f} nat per character (measured)  {settings}")
+
+
+def read_trials(path: Path) -> list[dict[str, Any]]:
+    """The changes of each trial; ValueError for a file that lists none."""
+    try:
+        trials = tomllib.loads(path.read_text("utf-8")).get("trial")
+    except ValueError as problem:            # no TOML, or no UTF-8
+        raise ValueError(f"{path}: {problem}") from None
+    if not isinstance(trials, list) or not all(isinstance(trial, dict) for trial in trials):
+        raise ValueError(f"{path} is no list of trials: write a table [[trial]] of changes for each run")
+    return trials

@@ -3,7 +3,7 @@
 Course    notebook 07, "A whole language model"
 
 Counted as the layers compute, every BitLinear with a norm of its own. A sigmoid is one exponential, one
-addition and one division; roots, roundings and look-ups are counted under their own names.
+addition and one division; roots and roundings are counted under their own names.
 """
 
 from collections import Counter

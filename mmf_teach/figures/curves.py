@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from mmf_teach.figures.style import styled
+from mmf_teach.figures.style import BLUE, ORANGE, styled
 
 Curve = dict[str, list[float]]               # "step" and "held_out_nats", as a training run records them
 
@@ -22,3 +22,21 @@ def loss_curves(
     alt = f"Loss curves, in nat per character over {max(c['step'][-1] for c in curves.values()):,} steps. {falls}."
     styled(figure, title, "training step", "loss on held-out text, nat per character", alt)
     return figure.update_yaxes(range=[lowest, highest])
+
+
+def predicted_curve(xs: list[float], truth: list[float], guess: list[float] | None, x: str, y: str) -> go.Figure:
+    """A curve as it is, and as it was guessed, if it was."""
+    figure = go.Figure()
+    figure.add_scatter(x=xs, y=truth, name="as it is", mode="lines+markers", line={"color": BLUE, "width": 3})
+    points = "; ".join(f"{at:g}: {value:.3g}" for at, value in zip(xs, truth, strict=True))
+    alt = f"{y} against {x}. As it is: {points}."
+    title = "As it is (no guess was committed)"
+    if guess is not None:
+        figure.add_scatter(
+            x=xs, y=guess, name="your guess", mode="lines+markers", line={"color": ORANGE, "width": 3, "dash": "dash"},
+            marker={"symbol": "diamond", "size": 9},
+        )
+        off = sum(abs(a - b) for a, b in zip(truth, guess, strict=True)) / len(xs)
+        title = f"Your guess is off by {off:.3g} on average"
+        alt += " Your guess: " + "; ".join(f"{at:g}: {value:.3g}" for at, value in zip(xs, guess, strict=True)) + "."
+    return styled(figure, title, x, y, alt)

@@ -18,6 +18,15 @@ COLORWAY = [BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY]
 AXIS = {"showline": True, "linecolor": INK, "ticks": "outside", "gridcolor": "#E6E6E6", "zeroline": False}
 
 
+def spelled(value: float) -> str:
+    """A number as one would say it: thousands apart, no more than three digits where it is small.
+
+    >>> spelled(1022361.6), spelled(0.12345)
+    ('1,022,362', '0.123')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def styled(figure: go.Figure, title: str, x: str, y: str, alt: str, height: int = 400) -> go.Figure:
     """The same figure with a title that says what to see, named axes, and its content in words.
 
@@ -28,7 +37,7 @@ def styled(figure: go.Figure, title: str, x: str, y: str, alt: str, height: int 
         template="none", meta={"alt": alt},
         title={"text": title, "x": 0, "xanchor": "left", "font": {"size": 17}},
         title_subtitle={"text": y, "font": {"size": 14}},
-        xaxis={"title": {"text": x}} | AXIS, yaxis=AXIS,
+        xaxis={"title": {"text": x, "font": {"size": 14}}} | AXIS, yaxis=AXIS,
         colorway=COLORWAY, font={"family": "sans-serif", "size": 14, "color": INK},
         paper_bgcolor=PAPER, plot_bgcolor=PAPER, height=height, margin={"l": 60, "r": 20, "t": 90, "b": 60},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},

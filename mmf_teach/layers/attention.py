@@ -15,7 +15,7 @@ from mmf_teach.shapes import Features, State
 SLOWEST = 10_000                             # base of the rotation frequencies, Su et al. section 3.4
 
 Heads = Float[Tensor, "b heads t head"]
-Cache = tuple[Heads, Heads]                  # keys and values of all tokens read so far
+Cache = tuple[Float[Tensor, "b heads _ head"], Float[Tensor, "b heads _ head"]]    # keys and values read so far
 
 
 def rotate(x: Heads, first: int) -> Heads:
@@ -38,7 +38,7 @@ class Attention(nn.Module):
     def initial_state(self, batch: int) -> Cache:
         """No keys, no values."""
         weight = self.to_q.weight
-        nothing = torch.zeros(batch, self.heads, 0, weight.shape[0] // self.heads, device=weight.device)
+        nothing = weight.new_zeros(batch, self.heads, 0, weight.shape[0] // self.heads)
         return nothing, nothing
 
     def forward(self, x: Features, cache: Cache) -> tuple[Features, Cache]:

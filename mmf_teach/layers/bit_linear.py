@@ -11,7 +11,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmf_teach.layers.rms_norm import RMSNorm
-from mmf_teach.shapes import Features
 from mmf_teach.ternary.quantise import LARGEST_CODE, SMALLEST
 
 SMALLEST = float(SMALLEST)
@@ -60,7 +59,7 @@ class BitLinear(nn.Module):
         self.weight = nn.Parameter(torch.randn(width_out, width_in) / width_in**0.5)
         self.bias = nn.Parameter(torch.zeros(width_out)) if bias else None
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Float[Tensor, "*b in"]) -> Float[Tensor, "*b out"]:
         y = TernaryProduct.apply(self.norm(x), self.weight)
         return y if self.bias is None else y + self.bias
 
@@ -75,7 +74,7 @@ class TernaryLinear(nn.Module):
         self.register_buffer("scale", torch.ones(()))
         self.bias = nn.Parameter(torch.zeros(width_out)) if bias else None
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Float[Tensor, "*b in"]) -> Float[Tensor, "*b out"]:
         codes, x_scale = absmax(self.norm(x))
         y = codes @ self.trits.to(codes.dtype).T * (x_scale * self.scale)
         return y if self.bias is None else y + self.bias

@@ -7,10 +7,9 @@ Source    Zhu et al. 2024, arXiv 2406.02528, section 3.3; Shazeer 2020, arXiv 20
 
 from collections.abc import Callable
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn.functional import silu
-
-from mmf_teach.shapes import Features
 
 
 class GLU(nn.Module):
@@ -22,7 +21,7 @@ class GLU(nn.Module):
         self.to_up = linear(width, inner)
         self.to_down = linear(inner, width)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         return self.to_down(silu(self.to_gate(x)) * self.to_up(x))
 
 
@@ -34,6 +33,6 @@ class ReleasedGLU(nn.Module):
         self.to_gate_and_up = linear(width, 2 * inner)
         self.to_down = linear(inner, width)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         gate, up = self.to_gate_and_up(x).chunk(2, dim=-1)
         return self.to_down(silu(gate) * up)

@@ -31,7 +31,7 @@ class MLGRU(nn.Module):
 
     def initial_state(self, batch: int) -> State:
         """Nothing remembered yet."""
-        return torch.zeros(batch, self.to_f.bias.shape[0], device=self.to_f.bias.device)
+        return self.to_f.bias.new_zeros(batch, len(self.to_f.bias))
 
     def forward(self, x: Features, h: State) -> tuple[Features, State]:
         """Read all tokens of `x` after the memory `h`; return the outputs and the last memory."""

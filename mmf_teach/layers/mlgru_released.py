@@ -7,6 +7,7 @@ Equation  f = λ + (1 - λ) σ(x W_f),  i = silu(x W_i) (1 - f),  h ← f ⊙ h 
 Source    ridgerchu/matmulfreellm a016f72, mmfreelm/layers/hgrn_bit.py
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -16,23 +17,22 @@ from torch.nn.functional import silu
 
 from mmf_teach.kernels.mlgru_scan.fastest import mlgru_scan
 from mmf_teach.layers.bit_linear import BitLinear
-from mmf_teach.layers.rms_norm import RMSNorm
+from mmf_teach.layers.rms_norm import EPSILON, RMSNorm
 from mmf_teach.shapes import Features, State
 
 
 class ReleasedMLGRU(nn.Module):
     """Reads tokens one by one (`step`) or many at once (`forward`), with the same result."""
 
-    def __init__(self, width: int, linear: type[nn.Module] = BitLinear):
+    def __init__(self, width: int, linear: Callable[..., nn.Module] = BitLinear, epsilon: float = EPSILON):
         super().__init__()
         linear = partial(linear, width, width, gain=True)
         self.to_i, self.to_f, self.to_g, self.to_o = linear(), linear(), linear(), linear()
-        self.gate_norm = RMSNorm(width, gain=True)
+        self.gate_norm = RMSNorm(width, gain=True, epsilon=epsilon)
 
     def initial_state(self, batch: int) -> State:
         """Nothing remembered yet."""
-        gain = self.gate_norm.gain
-        return torch.zeros(batch, len(gain), device=gain.device)
+        return self.gate_norm.gain.new_zeros(batch, len(self.gate_norm.gain))
 
     def forward(self, x: Features, h: State, bound: Float[Tensor, "d"]) -> tuple[Features, State]:
         """Read all tokens of `x` after the memory `h`; return the outputs and the last memory."""

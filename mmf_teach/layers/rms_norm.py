@@ -6,9 +6,8 @@ Source    Zhang & Sennrich 2019, arXiv 1910.07467; Zhu et al. 2024, arXiv 2406.0
 """
 
 import torch
-from torch import nn
-
-from mmf_teach.shapes import Features
+from jaxtyping import Float
+from torch import Tensor, nn
 
 EPSILON = 1e-6                               # the released code's value; the paper prints none
 
@@ -16,11 +15,11 @@ EPSILON = 1e-6                               # the released code's value; the pa
 class RMSNorm(nn.Module):
     """Every token leaves with a root mean square of 1, whatever it came with."""
 
-    def __init__(self, width: int, gain: bool):
+    def __init__(self, width: int, gain: bool, epsilon: float = EPSILON):
         super().__init__()
-        self.width = width
+        self.width, self.epsilon = width, epsilon
         self.gain = nn.Parameter(torch.ones(width)) if gain else None
 
-    def forward(self, x: Features) -> Features:
-        y = x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + EPSILON)
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
+        y = x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + self.epsilon)
         return y if self.gain is None else y * self.gain

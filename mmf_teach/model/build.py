@@ -1,5 +1,7 @@
 """All models of the course by name."""
 
+from typing import Any
+
 from mmf_teach.layers.bit_linear import TernaryLinear
 from mmf_teach.model.baselines.transformer import Transformer
 from mmf_teach.model.config import ModelConfig
@@ -15,8 +17,15 @@ MODELS = {
 TERNARY = {"matmul_free", "matmul_free_released"}    # models that can be packed
 
 
+def require_kind(kind: Any) -> None:
+    """ValueError for a kind of model that there is not."""
+    if not isinstance(kind, str) or kind not in MODELS:
+        raise ValueError(f"unknown model {kind!r}; there are {', '.join(MODELS)}")
+
+
 def build(config: ModelConfig, packed: bool = False) -> LanguageModel:
-    """A model of that kind and size, to learn, or to run on packed trits. ValueError for an unknown kind."""
-    if config.kind not in MODELS:
-        raise ValueError(f"unknown model {config.kind!r}; there are {', '.join(MODELS)}")
+    """A model to learn, or to run on packed trits. ValueError for an unknown kind, or one that has no trits."""
+    require_kind(config.kind)
+    if packed and config.kind not in TERNARY:
+        raise ValueError(f"a {config.kind} has no trits to run on")
     return MODELS[config.kind](config, linear=TernaryLinear) if packed else MODELS[config.kind](config)

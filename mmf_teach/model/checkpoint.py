@@ -4,6 +4,8 @@ Course    notebook 07, "A whole language model"
 
 Ternary weights are packed, five trits a byte, beside the scale they were trained with: ternarising them anew
 would shift it. All other weights are kept in float16. A model that is not ternary is kept in float16 whole.
+A converted model of the authors' (released.py) has its other weights in the type they were given away in, and a
+tokenizer.json instead of a vocabulary.json.
 """
 
 import json
@@ -15,19 +17,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from mmf_teach.files import write_file
+from mmf_teach.files import write_files
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear, absmean
-from mmf_teach.model.build import TERNARY, build
+from mmf_teach.layers.packed_linear import PackedLinear
+from mmf_teach.model.build import TERNARY, build, require_kind
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.model.vocabulary import Vocabulary
+from mmf_teach.model.word_pieces import WordPieces
 from mmf_teach.ternary.packing import pack_base3, unpack_base3
 
 FORMAT = "mmf-teach checkpoint 1"
+RELEASED = "matmul_free_released"            # the kind of model that may come from the authors
 
 
 def pack(model: LanguageModel) -> dict[str, Tensor]:
-    """The weights as they are stored, by name."""
+    """The weights as they are stored, by name. ValueError for a number that could not be read back."""
     stored = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     for name, layer in model.named_modules():
         if isinstance(layer, BitLinear):
@@ -38,35 +43,55 @@ def pack(model: LanguageModel) -> dict[str, Tensor]:
             continue
         stored[f"{name}.packed"] = torch.from_numpy(pack_base3(trits.to(torch.int8).numpy()))
         stored[f"{name}.scale"] = scale.float()
-    return {
+    stored = {
         name: tensor.half() if tensor.is_floating_point() and not name.endswith(".scale") else tensor
         for name, tensor in sorted(stored.items())
     }
+    for name, tensor in stored.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} holds NaN, infinity or a number that float16 cannot hold: not saved")
+    return stored
 
 
 def save_model(folder: Path, model: LanguageModel, vocabulary: Vocabulary) -> None:
-    """Write the three files into `folder`, each whole or not at all."""
+    """Write the three files into `folder`; when one cannot be written, a model that was there stays as it was."""
     weights = {name: tensor.contiguous() for name, tensor in pack(model).items()}
-    write_file(folder / "weights.safetensors", save(weights, {"format": FORMAT}))
-    write_file(folder / "vocabulary.json", _json(list(vocabulary.symbols)))
-    write_file(folder / "config.json", _json(model.config.to_json()))
+    write_files({
+        folder / "weights.safetensors": save(weights, {"format": FORMAT}),
+        folder / "vocabulary.json": _json(list(vocabulary.symbols)),
+        folder / "config.json": _json(model.config.to_json()),
+    })
 
 
-def load_model(folder: Path) -> tuple[LanguageModel, Vocabulary]:
-    """A model ready to run, and its letters. ValueError in one sentence for whatever is wrong with the files."""
+def read_config(folder: Path) -> ModelConfig:
+    """The sizes of a stored model. ValueError in one sentence for whatever is wrong with them."""
+    return _read(Path(folder) / "config.json", _known_config)
+
+
+def load_model(folder: Path, packed: bool = False) -> tuple[LanguageModel, Vocabulary | WordPieces]:
+    """A model ready to run, and its letters. ValueError in one sentence for whatever is wrong with the files.
+
+    With `packed` the trits stay packed in memory too, and the model runs on a CPU only: for large ones.
+    """
     folder = Path(folder)
-    config = _read(folder / "config.json", ModelConfig.from_json)
-    vocabulary = _read(folder / "vocabulary.json", Vocabulary.from_json)
+    config = read_config(folder)
+    if config.kind == RELEASED and not (folder / "vocabulary.json").exists():
+        vocabulary = WordPieces(folder, config.vocab)
+    else:
+        vocabulary = _read(folder / "vocabulary.json", Vocabulary.from_json)
     if len(vocabulary) != config.vocab:
         raise ValueError(f"{folder}: {len(vocabulary)} letters in vocabulary.json, but config.json says {config.vocab}")
     path = folder / "weights.safetensors"
-    with torch.device("meta"):               # shapes only: no memory is taken on the word of a file
-        model = build(config, packed=config.kind in TERNARY)
     try:
         with safe_open(path, "pt") as file:
             if (file.metadata() or {}).get("format") != FORMAT:
                 raise ValueError(f"not a file of the format {FORMAT!r}")
-            model.load_state_dict(_unpack(model, file), assign=True)
+            stored = len(file.keys())
+            if config.blocks > stored:       # every block has tensors of its own
+                raise ValueError(f"{stored} tensors are too few for the {config.blocks} blocks in config.json")
+            with torch.device("meta"):       # shapes only: no memory is taken on the word of a file
+                model = build(config, packed=config.kind in TERNARY)
+            model.load_state_dict(_unpack(model, file, packed), assign=True)
     except FileNotFoundError:
         raise ValueError(f"{folder} holds no weights.safetensors") from None
     except (SafetensorError, ValueError) as problem:
@@ -74,32 +99,53 @@ def load_model(folder: Path) -> tuple[LanguageModel, Vocabulary]:
     return model.eval(), vocabulary
 
 
-def _unpack(model: LanguageModel, file: Any) -> dict[str, Tensor]:
-    """Every tensor the model asks for, checked; ValueError for one that is missing, left over or malformed."""
+def _unpack(model: LanguageModel, file: Any, packed: bool) -> dict[str, Tensor]:
+    """Every tensor the model asks for, checked; ValueError for one that is missing, left over or malformed.
+
+    With `packed` no trits are among them: the layers that hold them are exchanged for such as hold them packed.
+    """
     wanted = dict(model.state_dict())
+    floats = ["F16", "BF16", "F32"] if model.config.kind == RELEASED else ["F16"]
     names = {name.removesuffix(".trits") + ".packed" if name.endswith(".trits") else name for name in wanted}
     missing, extra = sorted(names - set(file.keys())), sorted(set(file.keys()) - names)
     if missing or extra:
-        what = f"lacks {missing[0]}" if missing else f"has an unknown {extra[0]}"
+        what = f"lacks {missing[0]}" if missing else f"has an unknown {extra[0]!r}"
         raise ValueError(f"the file {what}, so it is not a model of this kind and size")
     loaded = {}
     for name, place in wanted.items():
         if name.endswith(".trits"):
             stored = name.removesuffix(".trits") + ".packed"
-            shape, dtype = [-(-place.numel() // 5)], "U8"
+            shape, dtypes = [-(-place.numel() // 5)], ["U8"]
         else:
-            stored, shape, dtype = name, list(place.shape), "F32" if name.endswith(".scale") else "F16"
+            stored, shape, dtypes = name, list(place.shape), ["F32"] if name.endswith(".scale") else floats
         part = file.get_slice(stored)
-        if part.get_shape() != shape or part.get_dtype() != dtype:
+        if part.get_shape() != shape or part.get_dtype() not in dtypes:
+            dtype = " or ".join(dtypes)
             raise ValueError(f"{stored} should be {dtype} {shape}, not {part.get_dtype()} {part.get_shape()}")
         tensor = file.get_tensor(stored)
         if name.endswith(".trits"):
-            loaded[name] = torch.from_numpy(unpack_base3(tensor.numpy(), place.numel())).view(place.shape)
+            layer = name.removesuffix(".trits")
+            try:
+                if packed:
+                    model.set_submodule(layer, PackedLinear(model.get_submodule(layer), tensor.numpy()))
+                else:
+                    trits = unpack_base3(tensor.numpy(), place.numel())
+                    loaded[name] = torch.from_numpy(trits).view(place.shape)
+            except ValueError as problem:
+                raise ValueError(f"{stored}: {problem}") from None
         else:
             loaded[name] = tensor.float()
-            if not torch.isfinite(loaded[name]).all():
+            if not all(torch.isfinite(end) for end in loaded[name].aminmax()):           # takes no memory
                 raise ValueError(f"{stored} holds NaN or infinity")
+            if name.endswith(".scale") and loaded[name] <= 0:
+                raise ValueError(f"{stored} is {loaded[name].item()}, but a scale is positive")
     return loaded
+
+
+def _known_config(document: Any) -> ModelConfig:
+    config = ModelConfig.from_json(document)
+    require_kind(config.kind)
+    return config
 
 
 def _json(document: Any) -> bytes:

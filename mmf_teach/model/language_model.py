@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
+from numpy import ndarray
 from torch import Tensor, nn
 
 from mmf_teach.layers.block import Block
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.shapes import Logits, Tokens
+
+PART = 256                                   # tokens of a prompt read at once: each has a score for every next token
 
 
 class LanguageModel(nn.Module):
@@ -42,6 +45,18 @@ class LanguageModel(nn.Module):
     def step(self, token: Int[Tensor, "b"], state: list[Any]) -> tuple[Float[Tensor, "b v"], list[Any]]:
         """Read one token of each sequence; return the scores of the next, and the new state."""
         return self._through([block.step for block in self.blocks], token, state)
+
+    @torch.no_grad()
+    def read(
+        self, tokens: Int64[ndarray, "b t"], state: list[Any] | None = None,
+    ) -> tuple[Float[ndarray, "b v"], list[Any]]:
+        """Read tokens to write on from there: the scores after the last, and the new state, without gradients."""
+        if state is not None and tokens.shape[1] == 1:
+            scores, state = self.step(torch.from_numpy(tokens[:, 0]), state)
+            return scores.numpy(), state
+        for part in torch.from_numpy(tokens).split(PART, dim=1):
+            scores, state = self(part, state)
+        return scores[:, -1].numpy(), state
 
     def _through(self, blocks: Sequence[Callable], tokens: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
         x, after = self.dropout(self.embedding(tokens)), []

@@ -2,6 +2,9 @@
 
 Course    notebook 07, "A whole language model"
 Source    ridgerchu/matmulfreellm a016f72, mmfreelm/models/hgrn_bit/modeling_hgrn_bit.py
+
+The norms inside BitLinear have an ε of 1e-6 whatever the configuration says: the authors' fused layer never hears of
+it (nor of the 1e-8 that its norm was made with). All other norms have the configured one.
 """
 
 from functools import partial
@@ -23,10 +26,11 @@ class MatMulFreeReleased(LanguageModel):
     """`linear` is BitLinear to learn, TernaryLinear to run what was learnt."""
 
     def __init__(self, config: ModelConfig, linear: type[nn.Module] = BitLinear):
-        width, norm = config.width, partial(RMSNorm, config.width, gain=True)
+        width, norm = config.width, partial(RMSNorm, config.width, gain=True, epsilon=config.epsilon)
         linear = partial(linear, gain=True)
         blocks = [
-            Block(width, ReleasedMLGRU(width, linear), ReleasedGLU(width, config.inner, linear), norm)
+            Block(
+                width, ReleasedMLGRU(width, linear, config.epsilon), ReleasedGLU(width, config.inner, linear), norm)
             for _ in range(config.blocks)
         ]
         super().__init__(config, blocks, head=nn.Sequential(norm(), linear(width, config.vocab)))

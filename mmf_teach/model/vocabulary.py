@@ -3,8 +3,9 @@
 Course    notebook 07, "A whole language model"
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Int64
@@ -14,6 +15,7 @@ from numpy import ndarray
 @dataclass(frozen=True)
 class Vocabulary:
     symbols: tuple[str, ...]                 # symbol i is the character with number i
+    end: ClassVar[None] = None               # no letter stands for the end of a text
 
     def __post_init__(self):
         well_formed = all(isinstance(symbol, str) and len(symbol) == 1 for symbol in self.symbols)
@@ -50,3 +52,7 @@ class Vocabulary:
     def decode(self, numbers: Int64[ndarray, "characters"] | list[int]) -> str:
         """The text that these numbers stand for."""
         return "".join(self.symbols[number] for number in numbers)
+
+    def written(self, prompt: Int64[ndarray, "characters"], numbers: Iterable[int]) -> Iterator[str]:
+        """What each further number adds to the text of the prompt."""
+        return (self.symbols[number] for number in numbers)

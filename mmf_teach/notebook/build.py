@@ -11,6 +11,7 @@ Cell metadata that a source may use
 import copy
 import importlib
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from mmf_teach.notebook import course_map, guards
 from mmf_teach.paths import ROOT
 
 SOURCES = ROOT / "notebooks" / "source"
+README = ROOT / "README.md"
 CELL_SECONDS = 120                           # longest that one cell may run
 MEASURED = "Measured on the machine that runs this cell: run it to see yours.\n"
 KEPT_METADATA = {"tags", "solution"}
@@ -108,7 +110,7 @@ def execute(notebook: NotebookNode, source: Path) -> NotebookNode:
         resources={"metadata": {"path": str(folder)}},
     )
     try:
-        client.execute()
+        client.execute(env=os.environ | {"MMF_LEDGER": "", "MMF_CHECK_STRICT": "1"})
     except CellExecutionError as failure:
         raise ValueError(f"{source.name} fails: {failure}") from None
     notebook.metadata["language_info"] = {"name": "python"}
@@ -136,14 +138,19 @@ def to_bytes(notebook: NotebookNode) -> bytes:
 
 
 def build_all(chosen: list[Path], check: bool, report: Callable[[int, str], None]) -> list[Path]:
-    """Write the notebooks of these sources, or with `check` only compare; return those that differed."""
-    differed = []
+    """Write these notebooks and the README's map, or with `check` only compare; return the files that differed."""
+    readme = course_map.into_readme(README.read_text("utf-8")).encode("utf-8")
+    differed = update({README: readme}, check)
     for number, source in enumerate(chosen):
         report(number, source.stem)
-        for path, content in build(source).items():
-            if not path.exists() or path.read_bytes() != content:
-                differed.append(path)
-                if not check:
-                    write_file(path, content)
+        differed += update(build(source), check)
     report(len(chosen), "done")
+    return differed
+
+
+def update(contents: dict[Path, bytes], check: bool) -> list[Path]:
+    """Write the files that differ from their content, or with `check` only name them."""
+    differed = [path for path, content in contents.items() if not path.exists() or path.read_bytes() != content]
+    for path in [] if check else differed:
+        write_file(path, contents[path])
     return differed

@@ -35,3 +35,12 @@ def markdown(folder: str = "") -> str:
         rows.append(f"| {lesson.part if lesson.part != part else ''} | {link} | {lesson.claim} | {lesson.build} |")
         part = lesson.part
     return "\n".join(rows)
+
+
+def into_readme(text: str) -> str:
+    """The text of README.md with the map between its two marks brought up to date; ValueError without both."""
+    before, begin, rest = text.partition("<!-- map -->\n")
+    _, end, after = rest.partition("<!-- /map -->")
+    if not end:
+        raise ValueError("README.md lacks <!-- map --> on a line of its own, or <!-- /map --> after it")
+    return f"{before}{begin}{markdown('notebooks/')}\n{end}{after}"

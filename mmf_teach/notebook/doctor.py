@@ -62,7 +62,7 @@ def gpu() -> Finding:
 
 def disk() -> Finding:
     free_gb = shutil.disk_usage(ROOT).free / 1e9
-    where = cache() if cache().exists() else cache().parent
+    where = next(folder for folder in (cache(), *cache().absolute().parents) if folder.exists())
     if not os.access(where, os.W_OK):
         return Finding("disk", BAD, f"{where} cannot be written to: set MMF_CACHE to a folder of yours")
     enough = free_gb > 1

@@ -10,11 +10,12 @@ from nbformat import NotebookNode
 
 PLOTLY = "application/vnd.plotly.v1+json"
 LARGEST_BYTES = 300_000
-LONGEST_CODE_LINES, LONGEST_CODE_COLUMNS, LONGEST_PROSE_WORDS = 20, 92, 160
+LONGEST_CODE_LINES, LONGEST_CODE_COLUMNS, LONGEST_PROSE_WORDS = 20, 100, 160
+TELLING = 24                                 # a line of code this long or longer does not occur by chance
 PRIVATE = re.compile(                        # what betrays the machine that built it, and differs on the next
     r"/(?:home|root|Users|tmp|work|mnt|opt)/|[A-Za-z]:\\\\|site-packages|0x[0-9a-f]{6,}|ipykernel_\d+"
 )
-IMAGE_WITHOUT_ALT = re.compile(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")")
+IMAGE_WITHOUT_ALT = re.compile(r"""!\[\s*\][(\[]|<img\b(?![^>]*\balt=(?:"[^"]+"|'[^']+'))""", re.IGNORECASE)
 
 
 def problems(notebook: NotebookNode, executed: bool) -> list[str]:
@@ -70,6 +71,8 @@ def output_problems(output: NotebookNode, after: NotebookNode | None) -> list[st
     words = (after or {}).get("data", {}).get("text/html", "")
     if PLOTLY in data and 'class="mmf-alt"' not in words:
         found.append("a figure has no alternative text: show it with picture(figure)")
+    if IMAGE_WITHOUT_ALT.search(data.get("text/html", "")):
+        found.append("an image has no alternative text")
     if any(kind.startswith("image/") for kind in data):
         found.append("it stores an image; draw with picture(figure) instead")
     return found
@@ -95,5 +98,5 @@ def leaked_lines(notebook: NotebookNode, solutions: list[str]) -> list[str]:
         module, function = place.split(":")
         body = inspect.getsource(getattr(importlib.import_module(module), function)).split('"""')[-1]
         lines = {line.partition("#")[0].strip() for line in body.splitlines()}
-        leaked += [f"{place}: {line}" for line in sorted(lines & written) if len(line) > len("return trits")]
+        leaked += [f"{place}: {line}" for line in sorted(lines & written) if len(line) >= TELLING]
     return leaked

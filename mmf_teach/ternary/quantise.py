@@ -22,7 +22,7 @@ def absmean(w: Float[ndarray, "out in"]) -> tuple[Int8[ndarray, "out in"], np.fl
     ([[1, 0, -1]], 0.5)
     """
     w = _finite(w)
-    scale = max(np.abs(w).mean(), SMALLEST) if w.size else SMALLEST
+    scale = max(np.float32(np.abs(w).mean(dtype=np.float64)), SMALLEST) if w.size else SMALLEST
     return np.clip(np.rint(w / scale), -1, 1).astype(np.int8), scale
 
 
@@ -35,7 +35,7 @@ def absmax(x: Float[ndarray, "*b d"]) -> tuple[Int8[ndarray, "*b d"], Float32[nd
     """
     x = _finite(x)
     largest = np.maximum(np.abs(x).max(axis=-1, keepdims=True, initial=0), SMALLEST)
-    codes = np.clip(np.rint(x * (LARGEST_CODE / largest)), -128, 127).astype(np.int8)
+    codes = np.clip(np.rint(x * (1 / largest * LARGEST_CODE)), -128, 127).astype(np.int8)   # torch's order of 127 / max
     return codes, largest / np.float32(LARGEST_CODE)
 
 

@@ -6,11 +6,11 @@ The standard split: the first 90 % of the characters to learn from, the last 10 
 """
 
 import hashlib
+import http.client
 import importlib.machinery
 import importlib.util
 import pkgutil
 import sys
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ SHAKESPEARE_BYTES = 1_115_394
 SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 
 PRINTABLE = frozenset(chr(code) for code in range(32, 127)) | {"\n"}
-NOT_A_LESSON = {"test", "idlelib", "lib2to3", "ensurepip", "pydoc_data", "encodings", "__phello__"}
+NOT_A_LESSON = {"test", "idlelib", "lib2to3", "distutils", "ensurepip", "pydoc_data", "encodings", "__phello__"}
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def download(address: str, path: Path, size_bytes: int, sha256: str) -> None:
     try:
         with urllib.request.urlopen(address, timeout=20) as answer:
             content = answer.read(size_bytes + 1)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as problem:
-        reason = getattr(problem, "reason", problem)
+    except (OSError, http.client.HTTPException) as problem:
+        reason = str(getattr(problem, "reason", problem)).strip()
         raise OSError(f"could not fetch {address} ({reason}); the corpus standard_library needs no network") from None
     if len(content) != size_bytes or hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(f"{address} gave something else than the text expected (size or SHA-256): not kept")
@@ -102,8 +102,10 @@ def standard_library() -> Corpus:
 
 def _sources(spec: importlib.machinery.ModuleSpec) -> list[str]:
     """The source of a module and, for a package, of all modules inside; none is imported."""
-    get_source = getattr(spec.loader, "get_source", None)
-    own = get_source(spec.name) if get_source else None
+    try:
+        own = spec.loader.get_source(spec.name)
+    except (AttributeError, ImportError, SyntaxError, UnicodeDecodeError):     # no source, or not to be decoded
+        own = None
     sources = [own] if own else []
     for finder, name, _ in sorted(pkgutil.iter_modules(spec.submodule_search_locations or []), key=lambda m: m[1]):
         inner = finder.find_spec(name)

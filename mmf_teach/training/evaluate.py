@@ -10,7 +10,9 @@ from jaxtyping import Int64
 from numpy import ndarray
 from torch.nn.functional import cross_entropy
 
+from mmf_teach.model.engine import LARGEST_BATCH, Engine
 from mmf_teach.model.language_model import LanguageModel
+from mmf_teach.shapes import Logits, Tokens
 
 WINDOW = 256                                 # tokens the model reads before it starts afresh
 
@@ -25,10 +27,30 @@ def loss_nats(
     A complete, deterministic pass: window after window, the short last one included. `report(characters read)`
     is called after each batch. ValueError for a text of fewer than two characters: nothing can be predicted.
     """
+    was_training, device = model.training, model.embedding.weight.device
+    model.eval()
+    loss = _mean_surprise(lambda x: model(x.to(device))[0], tokens, window, batch, report)
+    model.train(was_training)
+    return loss
+
+
+def engine_loss_nats(
+    engine: Engine, tokens: Int64[ndarray, "characters"], window: int = WINDOW,
+    report: Callable[[int], None] = lambda done: None,
+) -> float:
+    """The same for the integer engine: whole numbers up to the scores, and only the loss in floats."""
+    def scores(x: Tokens) -> Logits:
+        return torch.from_numpy(engine.read(x.numpy(), every=True)[0])
+
+    return _mean_surprise(scores, tokens, window, LARGEST_BATCH, report)
+
+
+def _mean_surprise(
+    scores: Callable[[Tokens], Logits], tokens: Int64[ndarray, "characters"], window: int, batch: int,
+    report: Callable[[int], None],
+) -> float:
     if len(tokens) < 2:
         raise ValueError("the text must hold at least two characters, so that one can be predicted from another")
-    was_training = model.training
-    model.eval()
     text = torch.from_numpy(tokens)
     inputs, targets = text[:-1], text[1:]
     whole = len(inputs) // window * window
@@ -36,12 +58,10 @@ def loss_nats(
     parts = list(zip(windows.split(batch), answers.split(batch), strict=True)) if whole else []
     if whole < len(inputs):
         parts.append((inputs[None, whole:], targets[None, whole:]))
-    device = model.embedding.weight.device
     total, done = 0.0, 0
     for x, y in parts:
-        logits, _ = model(x.to(device))
-        total += cross_entropy(logits.flatten(0, 1), y.to(device).flatten(), reduction="sum").double().item()
+        logits = scores(x)
+        total += cross_entropy(logits.flatten(0, 1), y.to(logits.device).flatten(), reduction="sum").double().item()
         done += x.numel()
         report(done)
-    model.train(was_training)
     return total / len(inputs)

@@ -62,7 +62,8 @@ class Grammar:
     queries: int = 2         # asked at its end, each about any of the facts
 
     def __post_init__(self):
-        if not 1 <= self.facts <= len(NAMES) or self.gap < 0 or self.queries < 0:
+        counts = (self.facts, self.gap, self.queries)
+        if any(type(count) is not int for count in counts) or not 1 <= self.facts <= len(NAMES) or min(counts) < 0:
             raise ValueError(f"a story has 1 to {len(NAMES)} facts and no negative number of anything, not {self}")
 
     @cached_property
@@ -89,8 +90,9 @@ class Grammar:
 
     @property
     def floor_without_recall_nats(self) -> float:
-        """The same for a reader who knows the language but has forgotten what the facts said of each person."""
-        guesses = self.queries * log(len(THINGS))
+        """The same for a reader who knows the language but forgot the facts, and learns of each person when asked."""
+        people = self.facts * (1 - (1 - 1 / self.facts) ** self.queries)       # expected number asked after at all
+        guesses = people * log(len(THINGS))
         return (self.nats_per_story + guesses) / self.characters_per_story
 
     def story(self, rng: np.random.Generator) -> str:

@@ -108,7 +108,7 @@ def batch(text: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
 def record_point(run: Run, done: int, losses: list[Tensor], held_out: Int64[ndarray, "n"]) -> None:
     """Add a point to the curve: the mean training loss since the last one, and the loss on held-out text."""
     with torch.compiler.set_stance("force_eager"):
-        after = loss_nats(run.model, held_out)
+        after = loss_nats(run.model, held_out, run.recipe.window)
     learnt = sum(map(float, losses)) / len(losses)
     for name, value in zip(CURVE, (done, learnt, after), strict=True):
         run.curve[name].append(value)
@@ -136,7 +136,7 @@ def resume(path: Path, run: Run, optimiser) -> tuple[int, list[Tensor]]:
                 raise KeyError("other tensors")
             for name, tensor in mine.items():
                 tensor.copy_(file.get_tensor(name))
+        run.curve, run.seconds = notes["curve"], notes["seconds"]
+        return notes["done"], [torch.tensor(loss) for loss in notes["losses"]]
     except (SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as problem:
         raise ValueError(f"{path} is damaged ({problem}): remove it to start again") from None
-    run.curve, run.seconds = notes["curve"], notes["seconds"]
-    return notes["done"], [torch.tensor(loss) for loss in notes["losses"]]

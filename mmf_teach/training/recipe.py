@@ -9,6 +9,22 @@ from pathlib import Path
 from typing import Any
 
 
+def _number(value: Any, below: float = float("inf")) -> bool:
+    return type(value) in (int, float) and 0 <= value < below
+
+
+RULES = {                                    # what an entry must be, by its name or else by its type
+    "seed": ("a whole number from zero up", lambda value: type(value) is int and value >= 0),
+    "dropout": ("a share from 0 to below 1", lambda value: _number(value, below=1.0)),
+    str: ("a name", lambda value: type(value) is str and value != ""),
+    int: ("a whole number above zero", lambda value: type(value) is int and value > 0),
+    float: ("a number from zero up", _number),
+    tuple[float, float]: (
+        "two numbers from 0 to below 1",
+        lambda value: type(value) is tuple and len(value) == 2 and all(_number(beta, below=1.0) for beta in value)),
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     corpus: str              # which text: a key of training.corpus.CORPORA
@@ -31,13 +47,9 @@ class Recipe:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            whole = field.type is int
-            if field.name != "seed" and whole and not (type(value) is int and value > 0):
-                raise ValueError(f"{field.name} must be a whole number above zero, not {value!r}")
-            if field.type is float and not (type(value) in (int, float) and 0 <= value < float("inf")):
-                raise ValueError(f"{field.name} must be a number from zero up, not {value!r}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1, not {self.dropout}")
+            what, keeps = RULES.get(field.name) or RULES[field.type]
+            if not keeps(value):
+                raise ValueError(f"{field.name} must be {what}, not {value!r}")
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary, to be stored with the model."""
@@ -45,19 +57,20 @@ class Recipe:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Recipe":
-        """ValueError names what is missing or too much."""
+        """ValueError names what is missing, too much or wrong."""
         known = {field.name for field in fields(cls)}
         missing, extra = known - document.keys(), document.keys() - known
         if missing or extra:
             said = {"lacks": missing, "has an unknown": extra}
             said = [f"{verb} {', '.join(sorted(names))}" for verb, names in said.items() if names]
             raise ValueError(f"the recipe {' and '.join(said)}")
-        return cls(**document | {"betas": tuple(document["betas"])})
+        betas = document["betas"]            # TOML and JSON have lists only
+        return cls(**document | {"betas": tuple(betas) if type(betas) is list else betas})
 
     @classmethod
     def read(cls, path: Path) -> "Recipe":
         """A recipe from a TOML file."""
         try:
             return cls.from_json(tomllib.loads(Path(path).read_text("utf-8")))
-        except (ValueError, TypeError) as problem:
+        except ValueError as problem:
             raise ValueError(f"{path}: {problem}") from None

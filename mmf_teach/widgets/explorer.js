@@ -19,9 +19,10 @@ function frame(model, el, title) {
   return { model, root, on, close };
 }
 
-// A slider that shows its value and keeps a trait of the model in step.
+// A slider that shows its value and keeps a trait of the model in step. A label names the first control inside it,
+// which is the output: the slider needs a name of its own.
 function slider({ model, on }, trait, title, { min, max, step, show = String }) {
-  const input = element("input", { type: "range", min, max, step });
+  const input = element("input", { type: "range", min, max, step, "aria-label": title });
   const value = element("output");
   const draw = () => { input.value = model.get(trait); value.textContent = show(model.get(trait)); };
   input.addEventListener("input", () => { model.set(trait, Number(input.value)); model.save_changes(); });

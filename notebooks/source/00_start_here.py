@@ -22,6 +22,8 @@ from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.generate import generate
 from mmf_teach.notebook import doctor
 from mmf_teach.notebook.picture import picture
+from mmf_teach.notebook.predict import predict, reveal
+from mmf_teach.notebook.progress_page import Panel
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.widgets.writer import Writer
 
@@ -90,19 +92,18 @@ print("JULIET:\n" + vocabulary.decode(letters))
 # ## What a letter costs
 #
 # A dense layer multiplies each weight by an input. With a weight of 1 you add the input, with -1 you subtract
-# it, with 0 you do nothing. So how many of the model's operations are still multiplications? Write your guess in
-# per cent, then run.
+# it, with 0 you do nothing. Norms, scales and gates still multiply. **Of 100 multiplications that a dense model of
+# this size does for a letter, how many are left?** Commit a guess, then run on.
 
 # %%
-my_guess_percent = 50
+predict("00.p1", "Multiplications left, of 100:", unit="of 100")
 
 # %%
 trits = ternary_operations(model)             # what the matrices ask for, for one letter
 rest = remaining_operations(model)            # norms, scales, gates and the memory
 dense = sum(trits.values())                   # a dense model multiplies for every weight
 left_percent = 100 * rest["multiply"] / dense
-print(f"your guess: {my_guess_percent} % of a dense model's multiplications are left")
-print(f"counted:    {left_percent:.1f} %")
+reveal("00.p1", round(left_percent, 1), unit="of 100 (counted)")
 
 # %%
 counts = {
@@ -169,6 +170,15 @@ picture(loss_curves(curves, colours, title, lowest=1.35, highest=2.2))
 
 # %% [markdown]
 # {{course_map}}
+
+# %% [markdown]
+# ## How far you are
+#
+# Exercises, questions and guesses are kept in a file of yours, `ledger.jsonl`, and go nowhere. Come back to this
+# cell, or say `mmf progress` in a terminal; `mmf progress --export FILE` writes what a teacher can collect.
+
+# %% tags=["measured"]
+Panel()
 
 # %% [markdown]
 # ## Is your machine ready?

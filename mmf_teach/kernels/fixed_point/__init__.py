@@ -1,0 +1,1 @@
+"""The arithmetic of ternary/fixed_point.py, compiled: the same whole numbers, a row at a time."""

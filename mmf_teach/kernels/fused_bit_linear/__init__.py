@@ -1,0 +1,1 @@
+"""BitLinear when learning is over: norm, int8 codes, ternary product, two scales."""

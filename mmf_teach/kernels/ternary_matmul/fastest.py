@@ -1,0 +1,42 @@
+"""Which ways this machine can run, and which is the fastest: decided by what its processor has, before compiling.
+
+Course    notebook 04, "Fast kernels"
+"""
+
+from mmf_teach.kernels.ternary_matmul import (
+    bit_planes,
+    masked,
+    naive,
+    pairs,
+    skipping,
+    tables_of_five,
+    tables_of_nine,
+    two_bits,
+    vnni,
+)
+from mmf_teach.kernels.ternary_matmul.way import Plain, Way
+
+NAIVE = Plain(
+    name="naive", idea="look at each trit: add, subtract or skip", bits=8.0, multiplies=False, needs=(),
+    function=naive.ternary_matmul)
+MASKED = Plain(
+    name="masks", idea="let NumPy pick the inputs to add and to subtract", bits=8.0, multiplies=False, needs=(),
+    function=masked.ternary_matmul)
+
+LADDER = (                                   # slowest first, as measured (head of each file)
+    NAIVE, MASKED, skipping.WAY, two_bits.WAY, bit_planes.WAY, pairs.WAY, vnni.WAY, tables_of_five.WAY,
+    tables_of_nine.WAY,
+)
+
+
+def runnable() -> tuple[Way, ...]:
+    """The ways of the ladder that this machine's processor can run."""
+    return tuple(way for way in LADDER if not way.missing())
+
+
+def best() -> Way:
+    """The fastest way on this machine: tables of nine with AVX-512, pairs with AVX2, bit planes on all others."""
+    return runnable()[-1]
+
+
+WAYS = runnable()

@@ -1,0 +1,347 @@
+"""Widgets hold their state in Python, say what they are where nothing draws them, and leave no trace on a page."""
+
+import asyncio
+import json
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+from fixtures.tiny import CORPUS
+from IPython.core.formatters import DisplayFormatter
+
+from mmf_teach.cost.formulas import remaining_operations, ternary_operations
+from mmf_teach.figures import style
+from mmf_teach.model.build import build
+from mmf_teach.model.config import ModelConfig
+from mmf_teach.model.generate import generate
+from mmf_teach.notebook.parsons import parsons
+from mmf_teach.notebook.predict import predict
+from mmf_teach.notebook.quiz import exit_ticket
+from mmf_teach.widgets import explorer, outlier, writer
+from mmf_teach.widgets.bit_planes import BitPlanes
+from mmf_teach.widgets.energy_split import EnergySplit
+from mmf_teach.widgets.outlier import EDGES, RULES, SHAPES, SIZES, Outlier, in_words, others, outlier_view
+from mmf_teach.widgets.packing_byte import PackingByte
+from mmf_teach.widgets.ternary_dot import TernaryDot
+from mmf_teach.widgets.writer import Writer, count_operations, writing
+
+EVERY = {                                    # one of each kind; the writer, which needs a model, has tests of its own
+    "bit_planes": BitPlanes, "energy_split": EnergySplit, "outlier": Outlier, "packing_byte": PackingByte,
+    "ternary_dot": TernaryDot,
+    "prediction": lambda: predict("01.a", "How many?", "pJ"), "quiz": lambda: exit_ticket("01"),
+    "reorder": lambda: parsons("01.3"),
+}
+COMMON = {"layout", "tabbable", "tooltip"}   # every ipywidget has these
+SCRIPTS = sorted(explorer.HERE.glob("*.js"))
+TEMPERATURES = [0.0, 0.5, 1.0, 1.5]
+PROMPTS = ["t", "a man had a hat. " * 2]
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A small model with random weights."""
+    torch.manual_seed(2)
+    return build(ModelConfig("matmul_free", len(CORPUS.vocabulary), 16, 1)).eval()
+
+
+@pytest.fixture
+def two(model):
+    """Two writers on one page."""
+    settings = {"prompt": "the ", "length": 12}
+    return Writer(model, CORPUS.vocabulary, **settings), Writer(model, CORPUS.vocabulary, **settings)
+
+
+def test_a_widget_is_a_sentence_where_nothing_draws_it(two):
+    for widget in two:
+        said = str(widget)
+        assert said == repr(widget) == Writer.sentence and "run this cell" in said
+        shown, _ = DisplayFormatter().format(widget)
+        assert shown.get("text/plain", said) == said and "0x" not in said
+    assert "run this cell" in explorer.Explorer.sentence
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_each_letter_is_the_models_and_costs_the_same_as_the_one_before(model, prompt, temperature):
+    """At lengths 1, 50 and 300: a shorter text is the beginning of a longer one, the counts grow in equal strides."""
+    each = count_operations(model)
+    longest = list(writing(model, CORPUS.vocabulary, prompt, temperature, 300, seed=7))
+    letters = CORPUS.vocabulary.decode(list(generate(model, CORPUS.vocabulary.encode(prompt), 300, temperature, 7)))
+    for done, now in enumerate(longest, start=1):
+        read = len(prompt) + done - 1
+        assert now.text == letters[:done] and now.letters_per_second > 0
+        assert now.operations == {name: read * count for name, count in each.items()}
+    assert len(longest) == 300
+    for length in (1, 50):
+        shorter = list(writing(model, CORPUS.vocabulary, prompt, temperature, length, seed=7))
+        assert [now.text for now in shorter] == [now.text for now in longest[:length]]
+
+
+def test_what_a_letter_costs_is_what_its_trits_ask_for_and_what_still_multiplies(model):
+    trits, counts = ternary_operations(model), count_operations(model)
+    assert counts == {
+        "additions": trits["add"], "subtractions": trits["subtract"], "zeros skipped": trits["skip"],
+        "multiplications left": remaining_operations(model)["multiply"],
+        "a dense twin would multiply": trits["add"] + trits["subtract"] + trits["skip"],
+    }
+    assert all(counts.values())
+
+
+def test_no_letters_are_no_work(model):
+    assert list(writing(model, CORPUS.vocabulary, "the", 0.7, 0)) == []
+
+
+def test_a_letter_that_the_model_does_not_know_is_told_before_it_writes(model):
+    with pytest.raises(ValueError, match="does not know the character 'Z'"):
+        list(writing(model, CORPUS.vocabulary, "theZ", 0.7, 5))
+
+
+def test_a_new_writer_has_written_nothing_and_counted_nothing(two, model):
+    assert (two[0].text, two[0].busy, two[0].problem, two[0].letters_per_second) == ("", False, "", 0.0)
+    assert two[0].operations == dict.fromkeys(count_operations(model), 0)
+
+
+def test_writing_fills_the_text_letter_by_letter_to_the_length_asked(two, model):
+    widget, seen = two[0], []
+    widget.observe(lambda change: seen.append((change["new"], widget.busy)), "text")
+    asyncio.run(widget.write())
+    last = list(writing(model, CORPUS.vocabulary, "the ", widget.temperature, 12, seed=0))[-1]
+    assert (widget.text, widget.operations) == (last.text, last.operations)
+    assert widget.letters_per_second > 0 and not widget.busy and widget.problem == ""
+    assert [(len(text), busy) for text, busy in seen] == [(n, True) for n in range(1, 13)]
+
+
+def test_each_text_is_another_one_and_two_writers_write_alike(two):
+    first, second = two
+    texts = []
+    for _ in range(3):
+        asyncio.run(first.write())
+        texts.append(first.text)
+    assert len(set(texts)) == 3
+    assert second.text == "" and second.operations["additions"] == 0
+    for text in texts:
+        asyncio.run(second.write())
+        assert second.text == text
+
+
+def test_a_wish_to_stop_is_heard_between_two_letters(two):
+    widget = two[0]
+
+    async def stopped_after(letters: int):
+        writing_task = asyncio.ensure_future(widget.write())
+        while len(widget.text) < letters:
+            await asyncio.sleep(0)
+        widget.answer("stop")
+        await writing_task
+
+    asyncio.run(stopped_after(3))
+    assert 3 <= len(widget.text) <= 4 and not widget.busy
+    asyncio.run(widget.write())
+    assert len(widget.text) == 12
+
+
+def test_a_press_on_write_starts_one_text_and_a_second_press_no_other(two):
+    widget, runs = two[0], []
+    widget.observe(lambda change: runs.append(change["new"]), "busy")
+
+    async def pressed():
+        widget.answer("write")
+        await asyncio.sleep(0)
+        widget.answer("write")
+        await widget.task
+
+    asyncio.run(pressed())
+    assert len(widget.text) == 12 and runs == [True, False] and widget.seed == 0
+
+
+def test_a_press_where_no_kernel_runs_writes_in_one_go(two):
+    two[0]._handle_custom_msg("write", [])
+    assert len(two[0].text) == 12 and not two[0].busy
+    two[0].answer("nothing known")
+    assert two[0].seed == 0
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"prompt": "the Zoo"}, "does not know the character 'Z'"), ({"prompt": ""}, "at least one character"),
+    ({"temperature": -1.0}, "temperature (-1.0)"),
+])
+def test_what_cannot_be_written_is_told_in_a_sentence_and_the_next_text_is_fine(two, settings, said):
+    widget = two[0]
+    before = {name: getattr(widget, name) for name in settings}
+    widget.set_trait(*next(iter(settings.items())))
+    asyncio.run(widget.write())
+    assert said in widget.problem and not widget.busy and widget.text == ""
+    widget.set_trait(*next(iter(before.items())))
+    asyncio.run(widget.write())
+    assert widget.problem == "" and len(widget.text) == 12
+
+
+def test_what_goes_to_the_page_are_plain_values_and_never_the_model(two):
+    synced = {name for name in two[0].trait_names(sync=True) if not name.startswith("_")}
+    synced -= {"layout", "tabbable", "tooltip"}          # every ipywidget has these
+    assert synced == {"prompt", "temperature", "length", "text", "operations", "letters_per_second", "busy", "problem"}
+    json.dumps({name: getattr(two[0], name) for name in synced})
+
+
+def test_the_page_draws_each_count_in_the_colour_that_it_has_in_figures(model):
+    script = (explorer.HERE / "writer.js").read_text("utf-8")
+    colours = dict(re.findall(r'"([a-z ]+)": "(#[0-9A-F]{6})"', script))
+    assert colours == {
+        "additions": style.PLUS, "subtractions": style.MINUS, "zeros skipped": style.ZERO,
+        "multiplications left": style.MULTIPLY, "a dense twin would multiply": style.PURPLE,
+    }
+    assert list(colours) == list(count_operations(model))
+
+
+def test_a_widget_gets_the_common_parts_and_its_own_script():
+    both = [(explorer.HERE / f"{name}.js").read_text("utf-8") for name in ("explorer", "writer")]
+    assert explorer.script("writer") == "".join(both)
+    assert writer.Writer._esm == explorer.script("writer") or str(writer.Writer._esm) == explorer.script("writer")
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_no_script_marks_the_page_with_ids_or_fetches_anything(path):
+    code = re.sub(r"//.*", "", path.read_text("utf-8").replace("://", ":%%"))
+    for forbidden in (
+        r"getElementById", r"\bid\s*[:=]\s*[\"'`]", r"[\"'`]#[A-Za-z]\w*[\"'`]\)", r"setAttribute\(\"id\"", ":%%",
+        r"\bimport\b", r"\bfetch\(", r"XMLHttpRequest", r"innerHTML", r"(?:window|document|body)\.addEventListener",
+        r"setInterval",
+    ):
+        assert not re.search(forbidden, code), forbidden
+
+
+@pytest.mark.parametrize("path", [path for path in SCRIPTS if path.stem != "explorer"], ids=lambda path: path.stem)
+def test_every_script_listens_through_its_frame_and_hands_back_what_lets_go(path):
+    code = path.read_text("utf-8")
+    render = code[code.index("function render(") : code.index("\n}\n", code.index("function render("))]
+    assert "frame(model, el, " in render and "export default { render };" in code
+    assert "model.on(" not in code
+    assert set(re.findall(r"^(?:  |    )return (?!\")(\S+);$", render, re.MULTILINE)) == {"view.close"}
+    assert render.rstrip().endswith("return view.close;")
+
+
+def test_the_frame_lets_go_of_whatever_it_listened_to_and_keeps_arrow_keys_inside():
+    common = (explorer.HERE / "explorer.js").read_text("utf-8")
+    assert common.count("model.on(") == common.count("model.off(") == 1
+    assert 'root.addEventListener("keydown", (event) => event.stopPropagation())' in common
+
+
+def test_the_stylesheet_fetches_nothing_and_colours_only_what_is_ours():
+    styles = (explorer.HERE / "explorer.css").read_text("utf-8")
+    assert "url(" not in styles and "@import" not in styles and "#mmf" not in styles
+    rules = re.sub(r"/\*.*?\*/", "", styles, flags=re.DOTALL)
+    selectors = [s.strip() for block in re.findall(r"([^{}]+)\{", rules) for s in block.split(",")]
+    assert selectors and all(s.startswith((".mmf", "@media")) for s in selectors)
+
+
+# Every widget
+
+
+def sent(widget) -> dict:
+    """What goes to the page."""
+    names = {name for name in widget.trait_names(sync=True) if not name.startswith("_")} - COMMON
+    return {name: getattr(widget, name) for name in names}
+
+
+def test_no_widget_is_left_out_here():
+    assert {path.stem for path in SCRIPTS} == {*EVERY, "explorer", "writer"}
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("name", EVERY)
+def test_a_widget_sends_little_and_only_plain_values_and_is_a_sentence_without_a_page(name):
+    widget = EVERY[name]()
+    state = sent(widget)
+    assert state and len(json.dumps(state, allow_nan=False)) < 120_000
+    assert json.loads(json.dumps(state)) == state, "keys are texts, and lists are lists"
+    assert "un this cell" in repr(widget) and str(widget) == repr(widget)
+    assert str(widget._esm) == explorer.script(name)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("name", EVERY)
+def test_no_state_takes_a_value_of_another_kind(name):
+    widget = EVERY[name]()
+    for state, value in sent(widget).items():
+        if not isinstance(value, type(None)):
+            wrong = 3 if not isinstance(value, int) else "three"
+            with pytest.raises(traitlets.TraitError):
+                setattr(widget, state, wrong)
+            assert getattr(widget, state) == value
+
+
+def test_a_byte_stays_between_0_and_255():
+    widget = PackingByte()
+    for byte in (-1, 256):
+        with pytest.raises(traitlets.TraitError):
+            widget.byte = byte
+
+
+# The outlier
+
+
+def rounded_by_hand(rule: str, size: float, shape: str) -> tuple[float, list[int]]:
+    """Scale and codes of the ordinary weights, one at a time."""
+    weights = np.float32(others(shape)[0]).tolist()
+    sizes = [*map(abs, weights), size]
+    scale = {
+        "trits, scale = largest": max(sizes), "trits, scale = mean": sum(sizes) / len(sizes),
+        "int8, scale = largest / 127": max(sizes) / 127,
+    }[rule]
+    most = 127 if "int8" in rule else 1
+    return scale, [max(-most, min(most, round(weight / scale))) for weight in weights]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_setting_of_the_outlier_shows_what_rounding_by_hand_gives(shape, rule, size):
+    view = outlier_view(shape, rule, size)
+    scale, codes = rounded_by_hand(rule, size, shape)
+    weights = others(shape)[0]
+    assert view.threshold == pytest.approx(scale / 2, abs=0.0006)
+    assert view.zero_percent == pytest.approx(100 * codes.count(0) / len(codes), abs=0.06)
+    missing = sum((weight - scale * code) ** 2 for weight, code in zip(weights, codes, strict=True))
+    assert view.lost_percent == pytest.approx(100 * missing / sum(weights**2), abs=0.06)
+    most = 127 if "int8" in rule else 1
+    assert view.outlier_becomes == pytest.approx(scale * min(most, round(size / scale)), abs=0.006)
+    for (low, high), (minus, zero, plus) in zip(pairwise(EDGES), view.bins, strict=True):
+        inside = [code for code, weight in zip(codes, weights, strict=True) if low <= weight < high]
+        assert (minus, zero, plus) == (sum(c < 0 for c in inside), inside.count(0), sum(c > 0 for c in inside))
+    assert sum(map(sum, view.bins)) == sum(EDGES[0] <= weight < EDGES[-1] for weight in weights)
+
+
+def test_the_page_of_the_outlier_has_every_setting_and_its_sentence():
+    widget = Outlier()
+    assert set(widget.table) == set(SHAPES) and widget.colours == [style.MINUS, style.ZERO, style.PLUS]
+    for shape in SHAPES:
+        assert set(widget.table[shape]) == set(RULES)
+        for rule in RULES:
+            assert list(widget.table[shape][rule]) == [str(size) for size in SIZES]
+            for size in SIZES:
+                view, row = outlier_view(shape, rule, size), widget.table[shape][rule][str(size)]
+                assert row == {"bins": view.bins, "threshold": view.threshold, "said": in_words(view, size)}
+                assert f"{view.lost_percent:.1f} %" in row["said"] and len(row["bins"]) == len(EDGES) - 1
+
+
+def test_the_widget_answers_its_question_one_large_weight_silences_the_others_if_the_largest_is_the_scale():
+    silenced = [outlier_view("bell curve", "trits, scale = largest", size).zero_percent for size in SIZES]
+    assert silenced == sorted(silenced) and silenced[0] < 95 and silenced[-1] == 100
+    spared = [outlier_view("bell curve", "trits, scale = mean", size).zero_percent for size in SIZES]
+    assert max(spared) - min(spared) < 10
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_other_weights_are_always_the_same_and_their_mean_size_is_one(shape):
+    assert np.array_equal(others(shape), others(shape)) and others(shape).shape == (1, outlier.OTHERS)
+    assert np.abs(others(shape)).mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("shape", "rule"), [("a cross", "trits, scale = mean"), ("flat", "no rule")])
+def test_a_shape_or_a_rule_that_is_not_listed_is_refused(shape, rule):
+    with pytest.raises(KeyError):
+        outlier_view(shape, rule, 4)
