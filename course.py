@@ -70,7 +70,7 @@ def main(arguments):
 def program(command, rest):
     """The module that does the work of a command, with its arguments."""
     if command == "test":
-        return ["pytest", *rest]
+        return ["pytest", "-n", "auto", "--dist", "loadfile", *rest]     # a notebook needs all its cells in one process
     if command == "doctor":
         return ["mmf_teach", "doctor", *rest]
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

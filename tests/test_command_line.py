@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("without_type_checks")
 EXCERPT = DATA / "corpus" / "held_out_excerpt.txt"
 PRINTED = 5e-5                               # nats: four decimals are printed
 OPTIONS = {
-    "generate": ["prompt", "--tokens", "--seed", "--temperature", "--model", "--json"],
+    "generate": ["prompt", "--tokens", "--seed", "--temperature", "--model", "--engine", "--json"],
     "convert": ["FOLDER", "OUT", "--json"],
     "evaluate": ["--text", "--model", "--window", "--json"],
     "train": ["recipe", "--out", "--device", "--corpus", "--steps", "--json"],
@@ -192,6 +192,20 @@ def test_the_same_seed_writes_the_same_text_and_another_seed_another(capsys):
     assert written("--seed", "6") != first and written() == written("--seed", "0")
     cold = {written("--seed", seed, "--temperature", "0") for seed in "56"}
     assert len(cold) == 1
+
+
+def test_the_packed_engine_writes_a_text_of_its_own_each_time_the_same(capsys):
+    texts = []
+    for engine in ("packed", "packed", "float"):
+        assert main(["generate", "ROMEO:", "--tokens", "40", "--temperature", "0", "--engine", engine]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] and len(texts[0]) == len(texts[2]) == len("ROMEO:") + 40 + 1
+    assert texts[0][:12] == texts[2][:12], "whole numbers lie so near the floats that the likeliest letters agree"
+
+
+def test_the_packed_engine_reads_no_other_kind_of_model(tmp_path, capsys):
+    dense = DATA / "checkpoints" / "dense_small"
+    assert "packed MatMul-free model" in refused(["generate", "A", "--engine", "packed", "--model", str(dense)], capsys)
 
 
 def test_generate_prints_one_document_when_asked(capsys):

@@ -212,7 +212,7 @@ def test_only_root_needs_leave_to_run_as_root(course, monkeypatch, user, allowed
 def test_test_installs_the_test_extra_and_returns_what_pytest_returns(course, monkeypatch):
     monkeypatch.setattr(course, "hand_over", lambda command, variables: course.handed_over.append(command) or 5)
     assert course.main(["test", "-x"]) == 5
-    assert course.handed_over == [[str(course.PYTHON), "-m", "pytest", "-x"]]
+    assert course.handed_over == [[str(course.PYTHON), "-m", "pytest", "-n", "auto", "--dist", "loadfile", "-x"]]
     assert course.programs.lines() == [*WHOLE_SET_UP[:-1], "pip install -e .[test]"]
 
 

@@ -41,8 +41,8 @@ class Engine:
         groups = [
             group for block in model.blocks for group in (
                 (block.to_f, block.to_c, block.to_g), (block.to_o,), (block.to_gate, block.to_up), (block.to_down,))]
-        self._words, starts = _arena([*groups, (model.head,)])
-        ends = [*starts[1:], len(self._words)]
+        self.words, starts = _arena([*groups, (model.head,)])
+        ends = [*starts[1:], len(self.words)]
         self._starts = np.array([
             *([*starts[n:n + 4], ends[n + 3]] for n in range(0, 4 * self.blocks, 4)), [starts[-1]] + [0] * 4])
         maps = [[each for group in groups[n:n + 4] for each in group] for n in range(0, len(groups), 4)]
@@ -51,7 +51,7 @@ class Engine:
         self._embedding = model.embedding.astype(np.int32)
         self._threads = threads if threads_can_share() else 1
         self._work = self._room(1)
-        digest = hashlib.sha256(self._words.tobytes())
+        digest = hashlib.sha256(self.words.tobytes())
         for array in (self._scales, self._embedding):
             digest.update(array.tobytes())
         self.fingerprint = digest.hexdigest()
@@ -59,7 +59,7 @@ class Engine:
     @property
     def weight_bytes(self) -> int:
         """Bytes of packed trits that one token reads."""
-        return self._words.nbytes
+        return self.words.nbytes
 
     def initial_state(self, batch: int) -> State:
         """Nothing remembered yet. ValueError for a batch that is not 1 to 32."""
@@ -114,7 +114,7 @@ class Engine:
             self._work = self._room(batch * time)
         state, scores = state.copy(), np.empty((batch, time if every else 1, self.vocabulary), np.int64)
         if tokens.dtype.kind not in "iu" or not read(
-            tokens.astype(np.int64), state, self._embedding, self._words, self._starts, self._scales, self._biases,
+            tokens.astype(np.int64), state, self._embedding, self.words, self._starts, self._scales, self._biases,
             self._work, scores,
         ):
             raise ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
