@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from mmf_teach.__main__ import main
-from mmf_teach.bench import clock, fused, matmul, matvec, peers, probe, rows, table
+from mmf_teach.bench import clock, engine, fused, matmul, matvec, peers, probe, rows, table
 from mmf_teach.kernels.ternary_matmul.fastest import best, runnable
 from mmf_teach.kernels.ternary_matmul.way import Compiled
 
 pytestmark = pytest.mark.usefixtures("without_type_checks")
 FIELDS = {
     "name", "shape", "batch", "threads", "state", "median_us", "samples", "disturbed", "bits", "multiplies", "floor_us",
-    "floor", "times_floor", "faster_than", "exact", "bytes_moved", "kind",
+    "floor", "times_floor", "faster_than", "exact", "bytes_moved", "tokens_per_s", "kind",
 }
 silent = lambda text: None
 
@@ -178,6 +178,21 @@ def test_a_bench_prints_rows_that_agree_with_themselves(bench, capsys):
         if "torch fp32" in one["faster_than"]:
             fp32_us = torchs[tuple(one["shape"]), one["state"], "torch fp32"]
             assert one["faster_than"]["torch fp32"] == pytest.approx(fp32_us / one["median_us"], rel=0.01)
+
+
+def test_the_bench_of_the_engine_says_how_many_tokens_and_compares_them(capsys):
+    assert main(["bench", "engine", "--quick", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["batch"] for one in found] == [1, 8, 256] and {one["name"] for one in found} == {"the shipped model"}
+    for one in found:
+        assert set(one) == FIELDS and one["exact"] is True and one["floor_us"] < one["median_us"]
+        assert one["tokens_per_s"] == pytest.approx(1e6 * one["batch"] / one["median_us"], rel=0.01)
+    assert found[0]["faster_than"]["torch bf16"] > 0
+
+
+def test_a_wrong_engine_is_told(monkeypatch):
+    monkeypatch.setattr(engine.Engine, "step", lambda self, tokens, state: (np.zeros((1, 65), np.int64), state))
+    assert not engine.measure(quick=True, report=silent)[0].exact
 
 
 def test_every_way_that_runs_here_is_measured_and_exact():

@@ -19,7 +19,7 @@ MAY_IMPORT = {                               # the reading order: a group knows 
     "model": "files paths hardware shapes ternary kernels layers",
     "training": "files paths progress hardware shapes model",
     "cost": "paths shapes ternary kernels layers model",
-    "bench": "hardware ternary kernels layers model cost",
+    "bench": "hardware paths ternary kernels layers model cost",
     "scaling": "paths cost",
     "hardware_sim": "shapes ternary kernels cost",
     "figures": "",

@@ -95,8 +95,7 @@ def rows_of(name: str, model: IntegerModel, quick: bool, effort: Effort, report:
                 "reading": lambda _, words=words, threads=threads: probe.read(words, threads),
             }, effort.samples, effort.seconds)
             faster = {"torch bf16": four_digits(dense.median_us / times["engine"].median_us)} if batch == 1 else {}
-            said = f"{name}, {1e6 * batch / times['engine'].median_us:,.0f} tokens/s"
             rows.append(row(
-                said, shape, batch, threads, state, times["engine"], times["reading"].median_us, faster_than=faster,
-                **common))
+                name, shape, batch, threads, state, times["engine"], times["reading"].median_us, faster_than=faster,
+                tokens_per_s=four_digits(1e6 * batch / times["engine"].median_us), **common))
     return rows

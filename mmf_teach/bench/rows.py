@@ -47,6 +47,7 @@ class Row:
     faster_than: dict[str, float] = field(default_factory=dict)      # name of a peer: how many times
     exact: bool | None = None                # compared bit for bit in this run? None for floats
     bytes_moved: int | None = None           # counted, not measured
+    tokens_per_s: float | None = None        # of a whole model
     kind: str = "measured"
 
     def as_dict(self) -> dict:

@@ -56,5 +56,6 @@ def table(rows: list[Row]) -> str:
             f"{one.name} is {ratio:.1f} times as fast as {name}" for one in members[::-1]
             for name, ratio in one.faster_than.items() if name.endswith("scaled")][:2]
         moved = [f"{one.name} moves {one.bytes_moved:,} bytes" for one in members if one.bytes_moved is not None]
-        texts += [f"  {note}" for note in [*notes, *scaled, *moved]] + [""]
+        speeds = [f"{one.name}: {one.tokens_per_s:,.0f} tokens/s" for one in members if one.tokens_per_s is not None]
+        texts += [f"  {note}" for note in [*notes, *scaled, *moved, *speeds]] + [""]
     return "\n".join(texts)
