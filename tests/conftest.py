@@ -15,3 +15,9 @@ def without_type_checks():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered(monkeypatch):
+    """What a test records without a file is gone with the test."""
+    monkeypatch.setattr("mmf_teach.notebook.ledger._in_no_file", [])

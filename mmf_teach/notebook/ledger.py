@@ -1,6 +1,7 @@
 """The reader's own record of checks, predictions and answers: a local file, one JSON document a line, never sent.
 
-The environment variable MMF_LEDGER names another file; set to nothing, it keeps no record.
+The environment variable MMF_LEDGER names another file; set to nothing, no file is kept. What is in no file is
+remembered until the kernel stops, so that a guess can still be compared with the answer.
 """
 
 import json
@@ -18,18 +19,21 @@ def path() -> Path | None:
     return ROOT / "ledger.jsonl" if chosen is None else Path(chosen) if chosen else None
 
 
+_in_no_file: list[str] = []                  # lines since the kernel started
+
+
 def record(kind: str, **entry: Any) -> None:
-    """Add a line, which needs an `id`. One that cannot be written is left out: no lesson stops because of it."""
+    """Add a line, which needs an `id`. If it cannot be written it is remembered: no lesson stops because of it."""
     file = path()
-    if file is None:
-        return
     now = datetime.now(UTC).isoformat(timespec="seconds")
     line = json.dumps({"time": now, "kind": kind} | entry, default=_plain)
     try:
+        if file is None:
+            raise OSError
         with open(file, "ab+") as lines:     # whatever is written goes to the end, and in one piece
             lines.write(("\n" if _torn(lines) else "").encode() + line.encode() + b"\n")
     except OSError:
-        pass
+        _in_no_file.append(line)
 
 
 def _torn(lines: BinaryIO) -> bool:
@@ -51,9 +55,9 @@ def entries(kind: str | None = None) -> list[dict[str, Any]]:
     try:
         lines = file.read_text("utf-8", errors="replace").split("\n") if file else []
     except OSError:
-        return []
+        lines = []
     found = []
-    for line in lines:
+    for line in [*lines, *_in_no_file]:
         try:
             entry = json.loads(line)
         except (ValueError, RecursionError):

@@ -1,6 +1,5 @@
 """A JupyterLab of our own on loopback and a Chromium that can reach nothing else."""
 
-import contextlib
 import os
 import shutil
 import socket
@@ -20,13 +19,11 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",      # whatever needs the network fails
 ]
-BEGUN = """() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
-  .some(p => /^\\[(\\d+|\\*)\\]:$/.test(p.textContent.trim()))"""
-
-
-def playwright_timeout() -> type[Exception]:
-    from playwright.sync_api import TimeoutError
-    return TimeoutError
+LONGEST_S = 180
+PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent.trim())"
+BEGUN = f"() => ({PROMPTS})().some(p => /^\\[(\\d+|\\*)\\]:$/.test(p))"
+DONE = f"""() => document.querySelector(".jp-Notebook-ExecutionIndicator[data-status='idle']") !== null
+  && ({PROMPTS})().length > 0 && ({PROMPTS})().every(p => /^\\[\\d+\\]:$/.test(p))"""
 
 
 def chromium() -> str | None:
@@ -87,22 +84,20 @@ def open_notebook(lab, browser):
         page = browser.new_page()
         pages.append(page)
         asked = page.locator("dialog", has_text="Select Kernel").last         # on a slow machine, more than once
-        page.add_locator_handler(asked, lambda: asked.locator(".jp-mod-accept").click(), no_wait_after=True)
         page.goto(f"{lab}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={TOKEN}&reset")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=90_000)
-        for _ in range(5):                   # the menu may come before the kernel: then nothing has begun, ask again
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-            with contextlib.suppress(playwright_timeout()):
-                page.wait_for_function(BEGUN, timeout=15_000, polling=250)
-                break
-        page.wait_for_function("""() => {
-            const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
-              .map(p => p.textContent.trim());
-            return document.querySelector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
-              && prompts.length && prompts.every(p => /^\\[\\d+\\]:$/.test(p));
-        }""", timeout=120_000, polling=250)
-        return page
+        asked_to_run = 0
+        for second in range(LONGEST_S):
+            if asked.is_visible():
+                asked.locator(".jp-mod-accept").click()
+            elif page.evaluate(DONE):
+                return page
+            elif second >= asked_to_run and not page.evaluate(BEGUN):    # the menu came before the kernel: ask again
+                page.get_by_role("menuitem", name="Run", exact=True).click()
+                page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+                asked_to_run = second + 15
+            page.wait_for_timeout(1000)
+        raise AssertionError(f"{name} has not run to its end after {LONGEST_S} seconds: {page.evaluate(PROMPTS)}")
 
     yield run
     for page in pages:
