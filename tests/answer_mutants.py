@@ -62,7 +62,7 @@ def exercises(notebook: str) -> list[Exercise | PropertyTest]:
 def listed() -> dict[tuple[str, str], str]:
     """Why a mutant is no mistake, by exercise and change. ValueError for one that is listed twice."""
     reasons: dict[tuple[str, str], str] = {}
-    for entry in tomllib.loads(LIST.read_text("utf-8"))["equivalent"]:
+    for entry in tomllib.loads(LIST.read_text("utf-8"))[table]:
         for change in entry["changes"]:
             key = (entry["exercise"], change)
             if key in reasons or entry["kind"] not in KINDS or len(entry["why"].split()) < 5:

@@ -63,8 +63,19 @@ def test_two_functions_that_err_alike_on_one_input_are_told_apart_by_the_others(
     """On the input that is shown, this is the first mistake; on a later case it is not."""
     report = check("01.9", lambda numbers, least: 0 if numbers == [3] else total(numbers, least) + (least > 100))
     assert "leave out" in report.message
-    report = check("01.9", lambda numbers, least: 0 if numbers else total(numbers, least))
+    report = check("01.9", lambda numbers, least: 0 if numbers == [3] or least > 100 else total(numbers, least))
     assert report.state == NOT_YET and report.message not in SUM.mistakes
+
+
+def test_a_function_that_is_right_when_it_is_first_asked_and_not_again_is_told_so():
+    asked = []
+
+    def remembers(numbers, least):
+        asked.append(numbers)
+        return total(numbers, least) + (numbers == [3] and asked.count([3]) > 1)
+
+    assert "answers differently" in check("01.9", remembers).message or asked.count([3]) > 2
+    assert check("01.9", remembers).state == NOT_YET
 
 
 def test_any_other_wrong_result_is_shown_beside_what_was_expected():

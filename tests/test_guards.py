@@ -114,7 +114,7 @@ def test_stored_widget_state_is_told(executed):
 
 
 @pytest.mark.parametrize("text", [
-    "/home/anna/course/x.py", "/root/.cache", "/Users/anna/x", "/tmp/abc", "/work/main/x", "/mnt/c/x", "/opt/conda/x",
+    "/home/anna/course/x.py", "/root/.cache", "/Users/anna/x", "/tmp/abc", "/work/anna/x", "/mnt/c/x", "/opt/conda/x",
     "C:\\Users\\anna", "lib/site-packages/torch", "<Thing at 0x7f3a2c4d5e60>", "ipykernel_1234/5.py",
 ])
 def test_what_names_the_machine_is_told_wherever_an_output_says_it(text):

@@ -59,6 +59,13 @@ def test_the_first_guess_counts_for_good_even_when_the_notebook_runs_again(kind)
     assert len(ledger.entries("prediction")) == 1
 
 
+def test_of_two_pages_that_ask_the_same_the_one_answered_first_counts():
+    first, second = ask(), ask()
+    second.answer(3)
+    first.answer(4)
+    assert committed("01.a") == 3 and len(ledger.entries("prediction")) == 1
+
+
 @pytest.mark.parametrize(("settings", "guess", "said"), [
     ({}, "many", "'many' is not a number"), ({}, None, "None is not a number"), ({}, float("nan"), "to guess with"),
     ({}, "inf", "to guess with"), ({}, [1], "is not a number"), ({}, {}, "is not a number"),
