@@ -12,7 +12,7 @@ import pytest
 
 from mmf_teach.checks.exercise import FILES
 from tests import answer_mutants
-from tests.answer_mutants import LEAST, Tried, changed_answers, exercises, listed, main, share, table, tried
+from tests.answer_mutants import LEAST, Tried, changed_answers, exercises, explained, listed, main, share, table, tried
 from tests.mutate_source import mutants, replaced
 
 
@@ -23,6 +23,8 @@ def test_nearly_all_mistakes_are_refused_and_none_is_listed_as_harmless(notebook
     found = list(tried(notebook, every=20))
     assert share(found) >= LEAST and share(found, all_kinds=False) >= LEAST, table(found)
     assert not [one for one in found if one.refused and one.equivalent], table(found)
+    missed = {(one.exercise, one.change) for one in found if not one.refused and not one.equivalent}
+    assert missed == {key for key in explained() if key[0][:2] == notebook}, table(found)
 
 
 @pytest.mark.parametrize("notebook", FILES)
@@ -35,6 +37,7 @@ def test_every_exercise_has_mutants_and_every_listed_one_exists_once(notebook):
 
 def test_the_list_says_of_each_whether_it_is_the_same_or_allowed_and_why():
     assert all(why.partition(": ")[0] in answer_mutants.KINDS and why.endswith(".") for why in listed().values())
+    assert all(len(why.split()) > 8 for why in explained().values()) and not explained().keys() & listed().keys()
 
 
 @pytest.mark.parametrize("entry", [

@@ -71,11 +71,11 @@ def test_a_function_that_is_right_when_it_is_first_asked_and_not_again_is_told_s
     asked = []
 
     def remembers(numbers, least):
-        asked.append(numbers)
-        return total(numbers, least) + (numbers == [3] and asked.count([3]) > 1)
+        asked.append((numbers, least))
+        return total(numbers, least) + (asked.count(([3], 3)) == 2)
 
-    assert "answers differently" in check("01.9", remembers).message or asked.count([3]) > 2
-    assert check("01.9", remembers).state == NOT_YET
+    report = check("01.9", remembers)
+    assert report.state == NOT_YET and "answers differently" in report.message
 
 
 def test_any_other_wrong_result_is_shown_beside_what_was_expected():

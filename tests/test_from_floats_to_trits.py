@@ -191,7 +191,9 @@ def test_nothing_lost_is_0_everything_lost_is_1_and_a_scale_may_be_a_column():
     assert isinstance(lost_share(w.astype(np.float32), w, 1.0), float)
 
 
-def test_a_small_error_of_large_float32_weights_is_not_lost_in_rounding():
+def test_a_small_error_of_large_weights_is_neither_lost_in_rounding_nor_made_by_it():
+    third = 1e4 + 1 / 3                      # float32 would be off by 0.0003
+    assert lost_share(np.full((1, 3), third), np.ones((1, 3), np.int8), third) == 0
     w = np.full((1, 1000), 1e4, np.float32)
     assert lost_share(w, np.ones((1, 1000), np.int8), 1e4 + 1) == pytest.approx(1e-8, rel=1e-6)
 
