@@ -75,7 +75,7 @@ def test_a_wrong_result_found_before_time_ran_out_is_shown_rather_than_the_lack_
         return 99
 
     try:
-        report = SUM.examine(slow_and_wrong, limit_s=1)
+        report = SUM.examine(slow_and_wrong, limit_s=4)
     finally:
         over.set()
     assert report.state == NOT_YET and report.details["yours"] == "99"
