@@ -19,14 +19,14 @@ MAY_IMPORT = {                               # the reading order: a group knows 
     "model": "files paths hardware shapes ternary kernels layers",
     "training": "files paths progress hardware shapes model",
     "cost": "paths shapes ternary kernels layers model",
-    "bench": "hardware paths ternary kernels layers model cost",
     "scaling": "paths cost",
-    "hardware_sim": "shapes ternary kernels cost",
+    "hardware_sim": "files paths shapes ternary kernels model cost",
+    "bench": "hardware paths ternary kernels layers model training cost hardware_sim",
     "figures": "",
-    "widgets": "paths ternary kernels layers model cost scaling hardware_sim figures",
+    "widgets": "paths ternary kernels layers model training cost scaling hardware_sim figures",
     "notebook.ledger": "files paths",        # what the learner has done so far: checks write into it
     "checks": "paths shapes ternary kernels layers model training cost scaling hardware_sim figures notebook.ledger",
-    "notebook": "files paths progress hardware model training cost figures widgets notebook.ledger checks",
+    "notebook": "files paths progress hardware model training cost hardware_sim figures widgets notebook.ledger checks",
 }
 MAY_IMPORT["commands"] = " ".join(MAY_IMPORT)
 MAY_IMPORT["__main__"] = "commands"

@@ -164,13 +164,14 @@ class _Search:
         """Random inputs, and if one is answered wrongly, the simplest like it that still is."""
         if self.one.inputs is None:
             return None
-        from hypothesis import HealthCheck, configuration, find, settings
+        from hypothesis import HealthCheck, Phase, configuration, find, settings
         from hypothesis.errors import Flaky, NoSuchExample
 
         configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "mmf_teach")    # not beside the notebook
 
-        quiet = settings(
+        quiet = settings(                    # no phase that traces lines: it stands still beside a thread left behind
             max_examples=TRIES, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate, Phase.shrink],
         )
 
         def remember(arguments: tuple) -> bool:
