@@ -2,18 +2,20 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
 
-from mmf_teach.kernels.mlgru_scan import compiled, doubling, fastest, naive
+from mmf_teach.kernels.mlgru_scan import chunked, compiled, doubling, fastest, naive
 
 SIZES = [(1, 1, 1), (3, 17, 5), (2, 63, 64), (1, 130, 33)]
-AT_ONCE_TOLERANCE = 1e-6                     # doubling adds in another order: some roundings of float32
+AT_ONCE_TOLERANCE = 1e-6                     # doubling and chunks add in another order: some roundings of float32
 GRADIENT_TOLERANCE = 2e-5                    # sums of up to 130 gradients of order 1 in float32, added in another order
 DOUBLE_TOLERANCE = 1e-12                     # the same in float64, where a rounding is 1e-16
-every_scan = pytest.mark.parametrize("scan", [naive, compiled, doubling], ids=["naive", "compiled", "doubling"])
-fast_scan = pytest.mark.parametrize("scan", [compiled, doubling], ids=["compiled", "doubling"])
+REORDERED = [doubling, chunked]
+each = partial(pytest.mark.parametrize, "scan", ids=lambda scan: scan.__name__.split(".")[-1])
+every_scan, fast_scan, reordered = each([naive, compiled, *REORDERED]), each([compiled, *REORDERED]), each(REORDERED)
 
 
 def gates(b: int, t: int, d: int, dtype=torch.float32):
@@ -49,11 +51,23 @@ def test_the_compiled_scan_equals_the_naive_one_to_the_last_bit(size, dtype):
     assert torch.equal(compiled.mlgru_scan(f, c, h), naive.mlgru_scan(f, c, h))
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_doubling_scan_agrees_with_the_naive_one(size):
+@reordered
+@pytest.mark.parametrize("size", [*SIZES, (2, 16, 3), (2, 15, 3), (1, 101, 2)])
+def test_a_scan_that_adds_in_another_order_agrees_with_the_naive_one(scan, size):
     f, c, h = gates(*size)
     torch.testing.assert_close(
-        doubling.mlgru_scan(f, c, h), naive.mlgru_scan(f, c, h), rtol=AT_ONCE_TOLERANCE, atol=AT_ONCE_TOLERANCE)
+        scan.mlgru_scan(f, c, h), naive.mlgru_scan(f, c, h), rtol=AT_ONCE_TOLERANCE, atol=AT_ONCE_TOLERANCE)
+
+
+@pytest.mark.parametrize(("time", "steps"), [(1, 0), (4, 2), (100, 18), (101, 19)])
+def test_the_chunked_scan_takes_about_two_square_roots_of_steps_in_a_row(time, steps, monkeypatch):
+    """Not a step a token: √t inside the chunks, which are worked on together, and √t from chunk to chunk."""
+    counted = []
+    inside = chunked._inside
+    monkeypatch.setattr(chunked, "_inside", lambda f, written: counted.append(f.shape[1:3]) or inside(f, written))
+    chunked.mlgru_scan(*gates(1, time, 2))
+    [(chunks, size)] = counted
+    assert (chunks - 1) + (size - 1) == steps
 
 
 @fast_scan
@@ -94,7 +108,7 @@ def test_two_halves_with_the_memory_carried_over_equal_the_whole(scan, cut):
     first = scan.mlgru_scan(f[:, :cut], c[:, :cut], h)
     second = scan.mlgru_scan(f[:, cut:], c[:, cut:], first[:, -1])
     halves = torch.cat([first, second], dim=1)
-    if scan is doubling:
+    if scan in REORDERED:
         torch.testing.assert_close(halves, whole, rtol=AT_ONCE_TOLERANCE, atol=AT_ONCE_TOLERANCE)
     else:
         assert torch.equal(halves, whole)
