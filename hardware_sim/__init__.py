@@ -1,1 +1,1 @@
-"""The textbook of the machine. Empty until Part III of the course."""
+"""The textbook of the machine: instruction sets, what they compute, and when they are done."""

@@ -1,0 +1,1 @@
+"""The core that was released with the paper, as far as it was measured: preset paper2024."""
