@@ -25,6 +25,7 @@ class Work(NamedTuple):
     bytes: int = 0                       # moved to or from memory
     port_cycles: int = 0                 # how long, from its start, it holds the memory port; 0: it does not need it
     unit_cycles: int | None = None       # after how long its unit takes the next one; None: after `cycles`
+    released: tuple[tuple[int, int], ...] = ()   # registers that are free before the end, and after how long
 
 
 class Machine(Protocol):
@@ -47,8 +48,9 @@ def schedule(works: Iterable[Work]) -> list[Event]:
             if free > issued:
                 issued, reason, blocker = free, need, holder
         start, end = issued + 1, issued + 1 + work.cycles
+        early = dict(work.released)
         for register in work.registers:
-            free_at[register] = end, number
+            free_at[register] = start + early.get(register, work.cycles), number
         if work.unit:
             free_at[work.unit] = end if work.unit_cycles is None else start + work.unit_cycles, number
         if work.port_cycles:

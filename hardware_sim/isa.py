@@ -35,7 +35,7 @@ class Operation:
     unit: str                # the functional unit that does it; "" for none
     operands: str            # one letter or word for each operand, in the order in which they are written
     meaning: str             # what it does, as one reads it
-    code: Mapping[str, int | str] = field(default_factory=dict)   # field of the word -> number, or a second operand's name
+    code: Mapping[str, int | str] = field(default_factory=dict)   # field of the word -> a number, or an operand's name
 
     @property
     def names(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hardware_sim.core import Work
 from hardware_sim.isa import Instruction, InstructionSet
-from hardware_sim.published.isa import LOAD_STORE, NORM, PUBLISHED, ROWWISE, TMATMUL
+from hardware_sim.published.isa import PUBLISHED
 from hardware_sim.published.units import load_store, norm, rowwise, tmatmul
 
 
