@@ -20,17 +20,16 @@ class Machine:
     burst_bytes: int = 64          # bytes answered to one request
     outstanding: int = 8           # requests under way at once
     read_latency: int = 24         # cycles from a request to its first beat
-    write_latency: int = 8         # cycles from the last beat written until it lies in the memory
     double_buffer: bool = True     # may the next matrix stream in while the last one is copied out?
     clock_mhz: float = 200.0
     address_bits: int = 32
 
     def __post_init__(self):
-        for name in ("d", "lanes", "row_lanes", "port_bytes", "burst_bytes", "outstanding"):
+        for name in ("d", "lanes", "row_lanes", "port_bytes", "burst_bytes"):
             size = getattr(self, name)
             if type(size) is not int or not 0 < size <= LARGEST or size & (size - 1):
                 raise ValueError(f"{name} must be a power of two from 1 to {LARGEST}, not {size!r}")
-        for name, least in (("registers", 4), ("read_latency", 1), ("write_latency", 0), ("address_bits", 8)):
+        for name, least in (("registers", 4), ("outstanding", 1), ("read_latency", 1), ("address_bits", 8)):
             size = getattr(self, name)
             if type(size) is not int or not least <= size <= LARGEST:
                 raise ValueError(f"{name} must be a whole number from {least} to {LARGEST}, not {size!r}")
@@ -44,8 +43,10 @@ class Machine:
             raise ValueError(f"d must be at least 4, so that a tile's row fills a byte, not {self.d}")
         if max(self.lanes, self.row_lanes) > self.d:
             raise ValueError(f"more lanes than the {self.d} elements of a register would have nothing to do")
-        if self.port_bytes > self.burst_bytes:
-            raise ValueError(f"a burst of {self.burst_bytes} bytes cannot fill a beat of {self.port_bytes}")
+        if self.port_bytes > min(self.burst_bytes, self.vector_bytes, self.tile_bytes) or self.port_bytes < 4:
+            raise ValueError(
+                f"a beat of {self.port_bytes} bytes must hold a number, and be part of a burst ({self.burst_bytes}), a "
+                f"vector ({self.vector_bytes}) and a tile ({self.tile_bytes} bytes)")
 
     @property
     def vector_bytes(self) -> int:
@@ -63,9 +64,9 @@ class Machine:
         return self.d // self.row_lanes
 
     @property
-    def trits_a_cycle(self) -> int:
-        """What is added in a cycle: no more than the lanes take, nor than the port brings."""
-        return min(self.lanes, 4 * self.port_bytes)
+    def cycles_a_beat(self) -> int:
+        """How long the lanes work on the trits of one beat."""
+        return max(1, 4 * self.port_bytes // self.lanes)
 
 
 COURSE = Machine()

@@ -1,13 +1,13 @@
 """How long it takes to read: requests that go out before the last one is answered, answers that come in order.
 
 Course    notebook 11, "Counting cycles"
-Equation  n bytes are R = ceil(n / burst) requests; each keeps the reader busy for b cycles; L: latency, P: under way
+Equation  n bytes are R = n / burst requests; each keeps the reader busy for b cycles; P: under way;
+          L: cycles from a request until its first beat is at work, one more than the read latency
           request r is answered in full at   c(r) = max(c(r-1) + b,  c(r-P) + L + b),   c = L + b for the first
           in closed form                     c(r) = L + b + (r mod P)·b + (r div P)·max(L + b, P·b)
 """
 
 from dataclasses import dataclass
-from math import ceil
 
 from hardware_sim.course.machine import Machine
 
@@ -18,7 +18,7 @@ class Stream:
 
     requests: int
     busy: int                      # b, cycles
-    latency: int                   # L, cycles from a request to its first beat
+    latency: int                   # L, cycles from a request until its first beat is at work
     outstanding: int               # P, requests under way at once
 
     def answered(self, r: int) -> int:
@@ -34,18 +34,16 @@ class Stream:
 
     @property
     def next_request(self) -> int:
-        """When another stream may send its first request, so that its answer follows on the last of these.
+        """When another stream may begin, so that its answers follow on the last of these.
 
-        One latency before the end, if one of the requests that may be under way is answered by then.
+        One latency before the end, unless there must first be room for its requests among those under way.
         """
-        waiting = self.requests - self.outstanding           # the request whose answer makes room for another
-        room = self.answered(waiting) if waiting >= 0 else self.requests
-        return max(room, self.cycles - self.latency)
+        return self.cycles - min(self.latency, (self.outstanding - 1) * self.busy)
 
 
-def stream(data_bytes: int, bytes_a_cycle: float, machine: Machine) -> Stream:
-    """A stream of that many bytes to a reader that takes no more than `bytes_a_cycle`."""
+def stream(data_bytes: int, cycles_a_beat: int, machine: Machine) -> Stream:
+    """A stream of that many bytes to a reader that works so long on every beat."""
     request = min(machine.burst_bytes, data_bytes)
-    beats = ceil(request / machine.port_bytes)
-    busy = ceil(request / min(bytes_a_cycle, machine.port_bytes)) if bytes_a_cycle < machine.port_bytes else beats
-    return Stream(ceil(data_bytes / request), busy, machine.read_latency, machine.outstanding)
+    return Stream(
+        data_bytes // request, request // machine.port_bytes * cycles_a_beat, machine.read_latency + 1,
+        machine.outstanding)
