@@ -5,6 +5,7 @@ Course    notebook 13, "The model on the machine"
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import UInt8
@@ -41,7 +42,7 @@ class AddressMap:
                 raise ValueError(
                     f"{region.name} takes the bytes {region.start} to {region.end}, but this machine has "
                     f"{1 << self.address_bits} bytes of memory: give it more address bits, or lower a smaller model")
-        for one, next_one in zip(ordered, ordered[1:], strict=False):
+        for one, next_one in pairwise(ordered):
             if one.end > next_one.start:
                 raise ValueError(f"{one.name} and {next_one.name} overlap from address {next_one.start:#x} on")
         object.__setattr__(self, "regions", ordered)
