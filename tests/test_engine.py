@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from mmf_teach.kernels.integer_model.team import share, wait_for_all
 from mmf_teach.kernels.ternary_matmul import bit_planes
 from mmf_teach.model.build import build
 from mmf_teach.model.checkpoint import load_model
@@ -104,11 +107,52 @@ def test_the_loss_is_that_of_the_float_model(shipped, engine, text):
     assert abs(engine_loss_nats(engine, text) - loss_nats(shipped[0], text)) < 0.002
 
 
-def test_threads_change_no_number():
-    model = random_model(512, 700, 1, 7)     # wide enough for 8 tokens' products to be shared
-    tokens = np.arange(16).reshape(2, 8) % 7
-    one, two = (Engine(model, threads).read(tokens) for threads in (1, 2))
-    assert np.array_equal(one[0], two[0]) and np.array_equal(one[1], two[1])
+@pytest.mark.parametrize("threads", [2, 3, 5])
+@pytest.mark.parametrize(("width", "deep", "blocks", "vocabulary"), [(1, 1, 1, 2), (130, 27, 3, 129), (300, 520, 2, 7)])
+def test_threads_change_no_number(width, deep, blocks, vocabulary, threads):
+    """Few tokens share the rows of each matrix, many tokens are shared themselves; some threads get nothing to do."""
+    model = random_model(width, deep, blocks, vocabulary)
+    alone, together = Engine(model), Engine(model, threads)
+    for shape in ((1, 1), (3, 2), (1, 90)):
+        tokens = np.arange(shape[0] * shape[1]).reshape(shape) % vocabulary
+        one, more = alone.read(tokens, every=True), together.read(tokens, every=True)
+        assert np.array_equal(one[0], more[0]) and np.array_equal(one[1], more[1])
+        assert np.array_equal(alone.read(tokens)[0], together.read(tokens)[0])
+
+
+def test_a_wrong_token_is_refused_by_all_threads_and_the_next_one_is_read():
+    model = random_model(64, 128, 1, 7)
+    engine, state = Engine(model, threads=2), Engine(model).initial_state(1)
+    with pytest.raises(ValueError, match="whole numbers from 0 to 6"):
+        engine.step(np.array([7]), state)
+    assert np.array_equal(engine.step(np.array([6]), state)[0], Engine(model).step(np.array([6]), state)[0])
+
+
+def test_no_thread_leaves_a_barrier_before_all_have_come():
+    """Each writes its number, waits and reads all: were one to go on early it would read what is not there yet."""
+    arrivals, seen = np.zeros(1, np.int64), np.zeros((3, 200), np.int64)
+
+    def work(me: int) -> bool:
+        complete = True
+        for turn in range(200):
+            if turn % 7 == me:
+                time.sleep(0.0005)           # come late now and then
+            seen[me, turn] = 1
+            wait_for_all(arrivals, 3)
+            complete &= bool(seen[:, turn].all())
+        return complete
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(pool.map(work, range(3)))
+    assert arrivals[0] == 600
+
+
+@pytest.mark.parametrize(
+    ("size", "step", "threads"), [(0, 1, 2), (1, 16, 3), (300, 128, 2), (5632, 128, 7), (17, 1, 5)])
+def test_shares_are_all_there_is_each_thing_once_beginning_where_they_may(size, step, threads):
+    parts = [share(size, step, me, threads) for me in range(threads)]
+    assert [i for first, last in parts for i in range(first, last)] == list(range(size))
+    assert all(first % step == 0 or first == size for first, _ in parts)
 
 
 def test_a_state_survives_on_disk(engine, text, tmp_path):

@@ -121,12 +121,13 @@ def test_the_compiled_recurrence_and_gated_unit_are_the_same(width, time, seed):
     scales, biases = dice.integers(1, 1 << 22, size=3), dice.integers(-(1 << 14), 1 << 14, size=3 * width)
     h = dice.integers(-(1 << 18), 1 << 18, size=width)
     mine, shown = h.copy(), np.empty((time, width), np.int64)
-    compiled.remember(sums, worth, scales, biases, mine, shown)
     inner = np.empty((time, width), np.int64)
-    compiled.gate_up(sums[:, :2 * width], worth, scales, biases, inner)
     stream = dice.integers(-(1 << 18), 1 << 18, size=(time, width))
     added = stream.copy()
-    compiled.add_rescaled(added, sums[:, :width], worth, scales[0], biases[:width])
+    for part in ((0, width // 3), (width // 3, width)):      # as two threads share the columns
+        compiled.remember(sums, worth, scales, biases, mine, shown, *part)
+        compiled.gate_up(sums[:, :2 * width], worth, scales, biases, inner, *part)
+        compiled.add_rescaled(added, sums[:, :width], worth, scales[0], biases[:width], *part)
     for t in range(time):
         f, c, g = (
             fp.rescale(part[None], worth[t, None, None], int(scale)) + bias for part, scale, bias in

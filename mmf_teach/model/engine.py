@@ -9,6 +9,7 @@ at once, the recurrence one after the other.
 """
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,7 @@ from safetensors.numpy import save
 
 from mmf_teach.files import write_file
 from mmf_teach.kernels.integer_model.compiled import WAY, read
-from mmf_teach.kernels.ternary_matmul.simd import LINE, aligned_empty
-from mmf_teach.kernels.ternary_matmul.way import threads_can_share
+from mmf_teach.kernels.ternary_matmul.simd import aligned_empty
 from mmf_teach.model.integer import IntegerLinear, IntegerModel, State
 from mmf_teach.ternary import fixed_point as fp
 
@@ -49,8 +49,8 @@ class Engine:
         self._scales = np.array([*([each.scale for each in own] for own in maps), [model.head.scale] + [0] * 6])
         self._biases = _rows([*(np.concatenate([each.bias for each in own]) for own in maps), model.head.bias])
         self._embedding = model.embedding.astype(np.int32)
-        self._threads = threads if threads_can_share() else 1
-        self._work = self._room(1)
+        self._threads, self._helpers = threads, ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._shared, self._own = self._room(1)
         digest = hashlib.sha256(self.words.tobytes())
         for array in (self._scales, self._embedding):
             digest.update(array.tobytes())
@@ -110,15 +110,22 @@ class Engine:
     def _through(self, tokens: ndarray, state: State, every: bool) -> tuple[Int64[ndarray, "b t v"], State]:
         batch, time = tokens.shape
         self._require_state(state, batch)
-        if batch * time > len(self._work[0]):
-            self._work = self._room(batch * time)
+        if batch * time > len(self._shared[0]):
+            self._shared, self._own = self._room(batch * time)
         state, scores = state.copy(), np.empty((batch, time if every else 1, self.vocabulary), np.int64)
-        if tokens.dtype.kind not in "iu" or not read(
-            tokens.astype(np.int64), state, self._embedding, self.words, self._starts, self._scales, self._biases,
-            self._work, scores,
-        ):
+        if tokens.dtype.kind not in "iu" or not self._together(tokens.astype(np.int64), state, scores):
             raise ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
         return scores, state
+
+    def _together(self, tokens: ndarray, state: State, scores: ndarray) -> bool:
+        """All threads through the model, this one among them: each calls the same function with its own number."""
+        def part(me: int) -> bool:
+            return read(
+                tokens, state, self._embedding, self.words, self._starts, self._scales, self._biases, self._shared,
+                self._own[me], scores, me, self._threads)
+
+        others = [self._helpers.submit(part, me) for me in range(1, self._threads)]
+        return all([part(0), *(other.result() for other in others)])
 
     def _require_state(self, state: State, batch: int) -> None:
         if not 1 <= batch <= LARGEST_BATCH:
@@ -127,15 +134,18 @@ class Engine:
         if state.shape != wanted or state.dtype != np.int64:
             raise ValueError(f"the state must be int64 of shape {wanted}, not {state.dtype} of {state.shape}")
 
-    def _room(self, rows: int) -> tuple[ndarray, ...]:
-        """Arrays to work in, for so many tokens at once."""
+    def _room(self, rows: int) -> tuple[tuple[ndarray, ...], list[tuple[ndarray, ...]]]:
+        """Arrays to work in, for so many tokens at once: those that all threads share, and each thread's own."""
         widest = max(3 * self.width, 2 * self.deep, self.vocabulary)
-        scratch = WAY.scratch(max(self.width, self.deep))
-        length = -(-scratch.size // LINE) * LINE             # each thread's part begins at a cache line
-        scratches = aligned_empty(self._threads * length, scratch.dtype).reshape(self._threads, length)
         long = [np.zeros((rows, columns), np.int64) for columns in (self.width, self.width, self.deep)]
-        codes = [np.zeros((rows, columns), np.int8) for columns in (self.width, self.deep)]
-        return *long, *codes, np.zeros(rows * widest, np.int32), np.zeros(rows, np.int64), scratches
+        arrivals = aligned_empty(1, np.int64)
+        arrivals[:] = 0
+        shared = *long, np.zeros(rows * widest, np.int32), np.zeros(rows, np.int64), arrivals
+        own = [
+            (*(np.zeros((rows, columns), np.int8) for columns in (self.width, self.deep)),
+             WAY.scratch(max(self.width, self.deep)))
+            for _ in range(self._threads)]
+        return shared, own
 
 
 def _arena(groups: list[tuple[IntegerLinear, ...]]) -> tuple[ndarray, list[int]]:

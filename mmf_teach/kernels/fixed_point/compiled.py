@@ -70,28 +70,30 @@ def quantise(x, smallest, codes, worth):
 
 
 @njit(cache=True, nogil=True)
-def add_rescaled(x, sums, worth, scale, bias):
-    """x += the sums as activations, and the bias."""
+def add_rescaled(x, sums, worth, scale, bias, first, last):
+    """x += the sums as activations, and the bias, in columns `first` to `last`."""
+    own_bias = bias[first:last]
     for r in range(len(x)):
-        row, added, multiplier = x[r], sums[r], (worth[r] * scale) >> SCALE
+        row, added, multiplier = x[r, first:last], sums[r, first:last], (worth[r] * scale) >> SCALE
         for i in range(len(row)):
-            row[i] += shift(added[i] * multiplier, SCALE - ACTIVATION) + bias[i]
+            row[i] += shift(added[i] * multiplier, SCALE - ACTIVATION) + own_bias[i]
 
 
 @njit(cache=True, nogil=True)
-def remember(sums, worth, scales, biases, h, shown):
-    """One sequence through the recurrence: rows of `sums` hold f, c and g; `h` is the memory before and after.
+def remember(sums, worth, scales, biases, memory, shown, first, last):
+    """One sequence through the recurrence: rows of `sums` hold f, c and g; `memory` is that before and after.
 
-    `shown` is what the output gate lets through of each memory.
+    `shown` is what the output gate lets through of each memory. Only columns `first` to `last` are worked on.
     """
-    width = len(h)
-    b_f, b_c, b_g = biases[:width], biases[width:2 * width], biases[2 * width:]
+    width, h = len(memory), memory[first:last]
+    b_f, b_c, b_g = biases[first:last], biases[width + first:width + last], biases[2 * width + first:2 * width + last]
     for t in range(len(sums)):
-        f_sum, c_sum, g_sum = sums[t, :width], sums[t, width:2 * width], sums[t, 2 * width:]
+        f_sum, c_sum = sums[t, first:last], sums[t, width + first:width + last]
+        g_sum = sums[t, 2 * width + first:2 * width + last]
         m_f, m_c = (worth[t] * scales[0]) >> SCALE, (worth[t] * scales[1]) >> SCALE
         m_g = (worth[t] * scales[2]) >> SCALE
-        out = shown[t]
-        for i in range(width):
+        out = shown[t, first:last]
+        for i in range(len(h)):
             f = sigmoid(shift(f_sum[i] * m_f, SCALE - ACTIVATION) + b_f[i])
             c = silu(shift(c_sum[i] * m_c, SCALE - ACTIVATION) + b_c[i])
             g = sigmoid(shift(g_sum[i] * m_g, SCALE - ACTIVATION) + b_g[i])
@@ -100,14 +102,14 @@ def remember(sums, worth, scales, biases, h, shown):
 
 
 @njit(cache=True, nogil=True)
-def gate_up(sums, worth, scales, biases, inner):
-    """The gated unit's inside: rows of `sums` hold gate and up."""
+def gate_up(sums, worth, scales, biases, inner, first, last):
+    """The gated unit's inside in columns `first` to `last`: rows of `sums` hold gate and up."""
     width = inner.shape[1]
-    b_gate, b_up = biases[:width], biases[width:]
+    b_gate, b_up = biases[first:last], biases[width + first:width + last]
     for r in range(len(inner)):
-        gate, up, out = sums[r, :width], sums[r, width:], inner[r]
+        gate, up, out = sums[r, first:last], sums[r, width + first:width + last], inner[r, first:last]
         m_gate, m_up = (worth[r] * scales[0]) >> SCALE, (worth[r] * scales[1]) >> SCALE
-        for i in range(width):
+        for i in range(len(out)):
             wide = silu(shift(gate[i] * m_gate, SCALE - ACTIVATION) + b_gate[i])
             wide *= shift(up[i] * m_up, SCALE - ACTIVATION) + b_up[i]
             out[i] = shift(wide, 2 * ACTIVATION - MEMORY)

@@ -2,78 +2,102 @@
 
 Course    notebook 04, "Fast kernels"
 Equation  model/integer.py, number for number
+
+Several threads may call it together, each with its own number `me`. They share one token's rows of every matrix, or,
+when there are enough tokens, the tokens; what each of them needs whole it makes for itself.
 """
 
 import importlib
 
 from numba import njit
-from numba.np.ufunc.parallel import _launch_threads
 
 from mmf_teach.kernels.fixed_point import compiled as fixed
+from mmf_teach.kernels.integer_model.team import share, wait_for_all
 from mmf_teach.kernels.ternary_matmul.fastest import best
-from mmf_teach.kernels.ternary_matmul.way import WORTH_SHARING
 from mmf_teach.ternary import fixed_point as fp
 
-_launch_threads()                            # numba issue 8578: a cached function that calls a parallel one would crash
 WAY = best()                                 # the compiled code knows its way: another processor compiles anew
 product_into = importlib.import_module(WAY.module).product_into
-product_threads = importlib.import_module(WAY.module).product_threads
 STREAM, NARROW = fixed.smallest_square(fp.ACTIVATION), fixed.smallest_square(fp.MEMORY)
+TILE, COLUMNS = 128, 16                      # rows of a product, columns of numbers, at which a thread's part may begin
+TOKENS_EACH = 8                              # so many tokens a thread, and the tokens are shared and not the rows
 
 
 @njit(cache=True, nogil=True)
-def _product(words, codes, sums, scratches):
-    """One thread where the product is small, else one for each scratch."""
-    if len(scratches) == 1 or codes.shape[0] * codes.shape[1] * sums.shape[1] < WORTH_SHARING:
-        product_into(words, codes, sums, scratches[0], 0, sums.shape[1])
+def _product(words, codes, sums, scratch, r0, r1, me, threads):
+    """My part of a product: all rows for my tokens, or where every thread has all tokens, some of the rows."""
+    if r1 - r0 < len(sums):
+        product_into(words, codes[r0:r1], sums[r0:r1], scratch, 0, sums.shape[1])
     else:
-        product_threads(words, codes, sums, scratches, codes.shape[0] < 8 * len(scratches))
+        first, last = share(sums.shape[1], TILE, me, threads)
+        product_into(words, codes, sums, scratch, first, last)
 
 
 @njit(cache=True, nogil=True)
-def read(tokens, state, embedding, words, starts, scales, biases, work, scores):
+def read(tokens, state, embedding, words, starts, scales, biases, shared, own, scores, me, threads):
     """`tokens` [b, t] through all blocks into `scores` [b, 1 or t, v]; `state` is the memory before and after.
 
-    False, and nothing done, when a token is none of the vocabulary's.
+    False, and nothing done, when a token is none of the vocabulary's. Each thread brings its own arrays to work in,
+    `own`, and all the same others.
     """
-    stream, shown, inner, codes, inner_codes, sums, worth, scratches = work
+    stream, shown, inner, sums, worth, arrivals = shared
+    codes, inner_codes, scratch = own
     batch, time = tokens.shape
     rows, width, deep, vocabulary = batch * time, embedding.shape[1], inner.shape[1], scores.shape[2]
-    x, shown, inner = stream[:rows], shown[:rows], inner[:rows]
-    codes, inner_codes = codes[:rows], inner_codes[:rows]
     for b in range(batch):
         for t in range(time):
             if not 0 <= tokens[b, t] < len(embedding):
                 return False
-            x[b * time + t] = embedding[tokens[b, t]]
+    by_tokens = threads > 1 and rows >= TOKENS_EACH * threads
+    r0, r1 = share(rows, 1, me, threads) if by_tokens else (0, rows)                 # my tokens, and their columns
+    c0, c1 = (0, width) if by_tokens else share(width, COLUMNS, me, threads)
+    d0, d1 = (0, deep) if by_tokens else share(deep, COLUMNS, me, threads)
+    h0, h1 = share(width, COLUMNS, me, threads)              # a memory goes through all tokens: its columns are shared
+    x, mine = stream[:rows], stream[r0:r1]
+    for r in range(r0, r1):
+        x[r, c0:c1] = embedding[tokens[r // time, r % time], c0:c1]
+    wait_for_all(arrivals, threads)
     for n in range(len(state)):
-        own, bias, at = scales[n], biases[n], starts[n]
+        scale, bias, at = scales[n], biases[n], starts[n]
         mixed = sums[:rows * 3 * width].reshape(rows, 3 * width)
-        fixed.quantise(x, STREAM, codes, worth)
-        _product(words[at[0]:at[1]], codes, mixed, scratches)
+        fixed.quantise(mine, STREAM, codes[r0:r1], worth[r0:r1])
+        _product(words[at[0]:at[1]], codes[:rows], mixed, scratch, r0, r1, me, threads)
+        wait_for_all(arrivals, threads)
         for b in range(batch):
             first, last = b * time, (b + 1) * time
             fixed.remember(
-                mixed[first:last], worth[first:last], own[:3], bias[:3 * width], state[n, b], shown[first:last])
+                mixed[first:last], worth[first:last], scale[:3], bias[:3 * width], state[n, b], shown[first:last],
+                h0, h1)
+        wait_for_all(arrivals, threads)
         narrow = sums[:rows * width].reshape(rows, width)
-        fixed.quantise(shown, NARROW, codes, worth)
-        _product(words[at[1]:at[2]], codes, narrow, scratches)
-        fixed.add_rescaled(x, narrow, worth, own[3], bias[3 * width:4 * width])
+        fixed.quantise(shown[r0:r1], NARROW, codes[r0:r1], worth[r0:r1])
+        _product(words[at[1]:at[2]], codes[:rows], narrow, scratch, r0, r1, me, threads)
+        wait_for_all(arrivals, threads)
+        fixed.add_rescaled(mine, narrow[r0:r1], worth[r0:r1], scale[3], bias[3 * width:4 * width], c0, c1)
+        wait_for_all(arrivals, threads)
         wide = sums[:rows * 2 * deep].reshape(rows, 2 * deep)
-        fixed.quantise(x, STREAM, codes, worth)
-        _product(words[at[2]:at[3]], codes, wide, scratches)
-        fixed.gate_up(wide, worth, own[4:6], bias[4 * width:4 * width + 2 * deep], inner)
-        fixed.quantise(inner, NARROW, inner_codes, worth)
-        _product(words[at[3]:at[4]], inner_codes, narrow, scratches)
-        fixed.add_rescaled(x, narrow, worth, own[6], bias[4 * width + 2 * deep:])
+        fixed.quantise(mine, STREAM, codes[r0:r1], worth[r0:r1])
+        _product(words[at[2]:at[3]], codes[:rows], wide, scratch, r0, r1, me, threads)
+        wait_for_all(arrivals, threads)
+        fixed.gate_up(
+            wide[r0:r1], worth[r0:r1], scale[4:6], bias[4 * width:4 * width + 2 * deep], inner[r0:r1], d0, d1)
+        wait_for_all(arrivals, threads)
+        fixed.quantise(inner[r0:r1], NARROW, inner_codes[r0:r1], worth[r0:r1])
+        _product(words[at[3]:at[4]], inner_codes[:rows], narrow, scratch, r0, r1, me, threads)
+        wait_for_all(arrivals, threads)
+        fixed.add_rescaled(mine, narrow[r0:r1], worth[r0:r1], scale[6], bias[4 * width + 2 * deep:], c0, c1)
+        wait_for_all(arrivals, threads)
     asked = scores.shape[1]                  # scores after every token, or after the last alone
-    for b in range(batch):
-        for t in range(asked):
-            x[b * asked + t] = x[(b + 1) * time - asked + t]
+    if asked < time and me == 0:
+        for b in range(batch):
+            x[b] = x[(b + 1) * time - 1]
+    wait_for_all(arrivals, threads)
     rows = batch * asked
     last_sums, flat = sums[:rows * vocabulary].reshape(rows, vocabulary), scores.reshape(rows, vocabulary)
+    first, last = share(vocabulary, COLUMNS, me, threads)
     fixed.quantise(x[:rows], STREAM, codes[:rows], worth)
-    _product(words[starts[-1, 0]:], codes[:rows], last_sums, scratches)
-    flat[:] = 0
-    fixed.add_rescaled(flat, last_sums, worth, scales[-1, 0], biases[-1])
+    _product(words[starts[-1, 0]:], codes[:rows], last_sums, scratch, 0, rows, me, threads)
+    wait_for_all(arrivals, threads)
+    flat[:, first:last] = 0
+    fixed.add_rescaled(flat, last_sums, worth, scales[-1, 0], biases[-1], first, last)
     return True

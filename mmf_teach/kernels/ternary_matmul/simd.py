@@ -108,12 +108,12 @@ def store(typing_context, array, index, vector):
 
 @intrinsic
 def fetch_soon(typing_context, array, index):
-    """Ask for the cache line of an element that will be read: `prefetcht0`. The element need not exist."""
+    """Ask for an element's cache line, into the second cache: `prefetcht1`. The element need not exist."""
     def code(context, builder, signature, arguments):
         address = builder.bitcast(_address(context, builder, signature.args[0], *arguments), I8.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
         instruction = builder.module.declare_intrinsic("llvm.prefetch.p0", (), kind)
-        builder.call(instruction, [address, *(ir.Constant(I32, number) for number in (0, 3, 1))])
+        builder.call(instruction, [address, *(ir.Constant(I32, number) for number in (0, 2, 1))])
         return context.get_dummy_value()
     return types.void(array, types.int64), code
 
