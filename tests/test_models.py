@@ -8,20 +8,26 @@ from mmf_teach.model.build import MODELS, TERNARY, build
 from mmf_teach.model.config import ModelConfig
 
 VOCAB, BATCH, TIME, BLOCKS = 11, 3, 40, 3
-ATTENTION_TOLERANCE = 1e-4                   # scores up to 20 in float32, softmax and products in another order
+REACH = 8                                    # of the hybrid's local attention: shorter than the texts below
+FLOAT_TOLERANCE = 1e-4                       # scores up to 20 in float32, products of floats in another order
+DOUBLE_TOLERANCE = 1e-10                     # the same in float64
+IN_DOUBLE = {                                # models in which the roundings of float32 are magnified
+    "bitnet", "binary_bitnet", "hybrid",     # a code of what attention gave may round the other way
+    "mamba",                                 # multiplies what it read by what it read, in twice as many layers
+}
 ONE_FORM = "matmul_free_released"
 every_kind = pytest.mark.parametrize("kind", MODELS)
 ternary_kind = pytest.mark.parametrize("kind", sorted(TERNARY))
 
 
 def config(kind: str, width: int = 32, blocks: int = BLOCKS) -> ModelConfig:
-    return ModelConfig(kind, VOCAB, width, blocks, heads=2)
+    return ModelConfig(kind, VOCAB, width, blocks, heads=2, **({"reach": REACH} if kind == "hybrid" else {}))
 
 
 def model_of(kind: str, width: int = 32, blocks: int = BLOCKS, packed: bool = False):
     """A model with every parameter moved away from where it began, dropout off."""
     torch.manual_seed(width)
-    model = build(config(kind, width, blocks), packed)
+    model = build(config(kind, width, blocks), packed).to(torch.float64 if kind in IN_DOUBLE else torch.float32)
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.2 * torch.randn_like(p))
@@ -35,11 +41,12 @@ def texts(batch: int = BATCH, time: int = TIME):
 
 
 def agree(kind: str, a, b) -> None:
-    """To the last bit for sums of integers; attention multiplies floats, in an order that depends on the shape."""
+    """To the last bit for sums of integers; the others multiply floats, in an order that depends on the shape."""
     if kind in TERNARY:
         assert torch.equal(a, b)
     else:
-        torch.testing.assert_close(a, b, rtol=ATTENTION_TOLERANCE, atol=ATTENTION_TOLERANCE)
+        tolerance = DOUBLE_TOLERANCE if kind in IN_DOUBLE else FLOAT_TOLERANCE
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
 @every_kind
@@ -157,7 +164,17 @@ def test_the_count_of_parameters_is_the_closed_formula(kind, width, blocks):
         "matmul_free_released":
             v * d + n * (4 * (d * d + d) + d + 2 * d + (2 * d * l + d) + (d * l + l)) + n * d + d + (d * v + d),
         "transformer": v * d + n * (4 * d * d + 3 * d * l + 2 * d) + d + d * v,
+        "bitnet": v * d + n * (4 * d * d + 3 * d * l) + d + d * v,
+        "binary_bitnet": v * d + n * (4 * d * d + 3 * d * l) + d + d * v,
+        "mamba": v * d + 2 * n * (mamba_layer(d, sizes.state) + d) + d + d * v,
+        "hybrid": v * d + n * (4 * d * d + 3 * d * l) + (n + 1) // 2 * 4 * d + d * v,
     }[kind]
+
+
+def mamba_layer(d: int, n: int) -> int:
+    """Two maps of d to 2d and one back, four taps and a bias, what Δ, B and C are made of, A and D."""
+    e, r = 2 * d, -(-d // 16)
+    return 3 * d * e + (4 + 1) * e + e * (r + 2 * n) + (r * e + e) + e * n + e
 
 
 @ternary_kind

@@ -1,12 +1,16 @@
-"""Causal self-attention with rotary positions, as Llama 2 has it: the token mixer of Transformer++.
+"""Causal self-attention with rotary positions, as Llama 2 has it: the token mixer of Transformer++ and of BitNet.
 
-Course    notebook 05, "Memory without attention"
+Course    notebook 05, "Memory without attention"; heads that share keys and values, notebook 09
 Equation  y = softmax(q kᵀ / √(d/heads)) v W_o,   q, k, v = x W_q, x W_k, x W_v,   q and k turned by position
-Source    Touvron et al. 2023, arXiv 2307.09288; Su et al. 2021, arXiv 2104.09864 (RoPE)
+Source    Touvron et al. 2023, arXiv 2307.09288; Su et al. 2021, arXiv 2104.09864 (RoPE);
+          Ainslie et al. 2023, arXiv 2305.13245 (grouped queries)
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -15,46 +19,68 @@ from mmf_teach.shapes import Features, State
 SLOWEST = 10_000                             # base of the rotation frequencies, Su et al. section 3.4
 
 Heads = Float[Tensor, "b heads t head"]
-Cache = tuple[Float[Tensor, "b heads _ head"], Float[Tensor, "b heads _ head"]]    # keys and values read so far
+Read = Float[Tensor, "b kv_heads _ head"]    # keys or values of the tokens read so far
+Cache = tuple[Read, Read]                    # both of them
+Position = int | Int[Tensor, ""]
+
+dense = partial(nn.Linear, bias=False)
 
 
-def rotate(x: Heads, first: int) -> Heads:
+def rotate(x: Heads, first: Position) -> Heads:
     """Turn each pair of features by an angle that grows with the token's position, starting at `first`."""
     half = x.shape[-1] // 2
     frequency = SLOWEST ** (-torch.arange(half, device=x.device) / half)
-    angle = torch.arange(first, first + x.shape[-2], device=x.device)[:, None] * frequency
+    angle = (first + torch.arange(x.shape[-2], device=x.device))[:, None] * frequency
     left, right = x.chunk(2, dim=-1)
     return torch.cat([left * angle.cos() - right * angle.sin(), right * angle.cos() + left * angle.sin()], dim=-1)
 
 
 class Attention(nn.Module):
-    """Every token looks at every earlier one, so its memory grows with the text."""
+    """Every token looks at every earlier one, so its memory grows with the text.
 
-    def __init__(self, width: int, heads: int):
+    With fewer `kv_heads` than heads, several heads share the same keys and values, and the memory is that much
+    smaller. `linear` makes the four maps: dense ones, or BitLinear for BitNet.
+    """
+
+    def __init__(
+        self, width: int, heads: int, kv_heads: int | None = None,
+        linear: Callable[[int, int], nn.Module] = dense,
+    ):
         super().__init__()
-        self.heads = heads
-        self.to_q, self.to_k, self.to_v, self.to_o = (nn.Linear(width, width, bias=False) for _ in range(4))
+        self.heads, self.kv_heads = heads, kv_heads or heads
+        self.head = width // heads           # features of a head
+        kept = self.kv_heads * self.head
+        self.to_q, self.to_k, self.to_v, self.to_o = (linear(width, out) for out in (width, kept, kept, width))
 
     def initial_state(self, batch: int) -> Cache:
         """No keys, no values."""
-        weight = self.to_q.weight
-        nothing = weight.new_zeros(batch, self.heads, 0, weight.shape[0] // self.heads)
+        numbers = next(tensor for tensor in self.to_k.state_dict().values() if tensor.is_floating_point())
+        nothing = numbers.new_zeros(batch, self.kv_heads, 0, self.head)
         return nothing, nothing
 
     def forward(self, x: Features, cache: Cache) -> tuple[Features, Cache]:
         """Read all tokens of `x` after those in the cache; return the outputs and the longer cache."""
-        q, k, v = (to(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v))
         before, now = cache[0].shape[2], x.shape[1]
-        q, k = rotate(q, before), rotate(k, before)
-        k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
+        q, k, v = self.look_up(x, cache, before)
         if before == 0:
-            y = scaled_dot_product_attention(q, k, v, is_causal=True)
-        else:
-            seen = torch.ones(now, before + now, dtype=torch.bool, device=x.device).tril(before)
-            y = scaled_dot_product_attention(q, k, v, attn_mask=seen)
-        return self.to_o(y.transpose(1, 2).flatten(-2)), (k, v)
+            return self.attend(q, k, v), (k, v)
+        seen = torch.ones(now, before + now, dtype=torch.bool, device=x.device).tril(before)
+        return self.attend(q, k, v, seen), (k, v)
 
-    def step(self, x: State, cache: Cache) -> tuple[State, Cache]:
+    def step(self, x: State, cache: tuple) -> tuple[State, tuple]:
         """Read one token; return its output and the cache with one more key and value."""
         y, cache = self.forward(x[:, None], cache)
         return y[:, 0], cache
+
+    def look_up(self, x: Features, cache: Cache, first: Position) -> tuple[Heads, Read, Read]:
+        """What the tokens of `x` ask for, and the keys and values there are; `first` is the position of x[:, 0]."""
+        q, k, v = (to(x).unflatten(-1, (-1, self.head)).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v))
+        q, k = rotate(q, first), rotate(k, first)
+        return q, torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
+
+    def attend(self, q: Heads, k: Read, v: Read, seen: Bool[Tensor, "t _"] | None = None) -> Features:
+        """Each token's mean of the values it may see, weighted by how well their keys fit what it asks for."""
+        shared = self.heads // self.kv_heads
+        k, v = (x.repeat_interleave(shared, dim=1) if shared > 1 else x for x in (k, v))
+        y = scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None)
+        return self.to_o(y.transpose(1, 2).flatten(-2))

@@ -2,7 +2,12 @@
 
 from typing import Any
 
+from mmf_teach.layers.binary_linear import SignLinear
 from mmf_teach.layers.bit_linear import TernaryLinear
+from mmf_teach.model.baselines.binary_bitnet import BinaryBitNet
+from mmf_teach.model.baselines.bitnet import BitNet
+from mmf_teach.model.baselines.hybrid import Hybrid
+from mmf_teach.model.baselines.mamba import MambaModel
 from mmf_teach.model.baselines.transformer import Transformer
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.language_model import LanguageModel
@@ -13,8 +18,15 @@ MODELS = {
     "matmul_free": MatMulFree,                       # the paper's form
     "matmul_free_released": MatMulFreeReleased,      # the released code's form
     "transformer": Transformer,                      # Transformer++
+    "bitnet": BitNet,                                # BitNet b1.58: ternary maps, attention
+    "binary_bitnet": BinaryBitNet,                   # the same in one bit a weight
+    "mamba": MambaModel,
+    "hybrid": Hybrid,                                # MLGRU and local attention in turn, ternary maps
 }
-TERNARY = {"matmul_free", "matmul_free_released"}    # models that can be packed
+TERNARY = {"matmul_free", "matmul_free_released"}    # all maps ternary, and no attention: the MatMul-free ones
+RUNNING = {                                          # the layers of a model that was packed
+    **dict.fromkeys([*sorted(TERNARY), "bitnet", "hybrid"], TernaryLinear), "binary_bitnet": SignLinear,
+}
 
 
 def require_kind(kind: Any) -> None:
@@ -24,8 +36,8 @@ def require_kind(kind: Any) -> None:
 
 
 def build(config: ModelConfig, packed: bool = False) -> LanguageModel:
-    """A model to learn, or to run on packed trits. ValueError for an unknown kind, or one that has no trits."""
+    """A model to learn, or to run on trits or signs. ValueError for an unknown kind, or one that has neither."""
     require_kind(config.kind)
-    if packed and config.kind not in TERNARY:
+    if packed and config.kind not in RUNNING:
         raise ValueError(f"a {config.kind} has no trits to run on")
-    return MODELS[config.kind](config, linear=TernaryLinear) if packed else MODELS[config.kind](config)
+    return MODELS[config.kind](config, linear=RUNNING[config.kind]) if packed else MODELS[config.kind](config)

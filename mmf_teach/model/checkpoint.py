@@ -2,46 +2,65 @@
 
 Course    notebook 07, "A whole language model"
 
-Ternary weights are packed, five trits a byte, beside the scale they were trained with: ternarising them anew
-would shift it. All other weights are kept in float16. A model that is not ternary is kept in float16 whole.
+Ternary weights are packed, five trits a byte, and binary ones, eight signs a byte, beside the scale they were
+trained with: ternarising them anew would shift it. All other weights are kept in float16.
 A converted model of the authors' (released.py) has its other weights in the type they were given away in, and a
 tokenizer.json instead of a vocabulary.json.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Int8, UInt8
+from numpy import ndarray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from mmf_teach.files import write_files
+from mmf_teach.layers.binary_linear import BinaryLinear, SignLinear, sign_mean
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear, absmean
 from mmf_teach.layers.packed_linear import PackedLinear
-from mmf_teach.model.build import TERNARY, build, require_kind
+from mmf_teach.model.build import RUNNING, build, require_kind
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.model.vocabulary import Vocabulary
 from mmf_teach.model.word_pieces import WordPieces
+from mmf_teach.shapes import Trits
+from mmf_teach.ternary.binary import pack_signs, unpack_signs
 from mmf_teach.ternary.packing import pack_base3, unpack_base3
 
 FORMAT = "mmf-teach checkpoint 1"
 RELEASED = "matmul_free_released"            # the kind of model that may come from the authors
 
 
+class Codec(NamedTuple):
+    """How weights of few values lie in bytes."""
+
+    in_a_byte: int
+    pack: Callable[[Trits], UInt8[ndarray, "bytes"]]
+    unpack: Callable[[UInt8[ndarray, "bytes"], int], Int8[ndarray, "weights"]]
+
+
+TRITS, SIGNS = Codec(5, pack_base3, unpack_base3), Codec(8, pack_signs, unpack_signs)
+
+
 def pack(model: LanguageModel) -> dict[str, Tensor]:
     """The weights as they are stored, by name. ValueError for a number that could not be read back."""
     stored = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     for name, layer in model.named_modules():
-        if isinstance(layer, BitLinear):
-            trits, scale = absmean(stored.pop(f"{name}.weight"))
+        if isinstance(layer, BitLinear | BinaryLinear):
+            split = absmean if isinstance(layer, BitLinear) else sign_mean
+            trits, scale = split(stored.pop(f"{name}.weight"))
         elif isinstance(layer, TernaryLinear):
             trits, scale = stored.pop(f"{name}.trits"), stored.pop(f"{name}.scale")
         else:
             continue
-        stored[f"{name}.packed"] = torch.from_numpy(pack_base3(trits.to(torch.int8).numpy()))
+        codec = SIGNS if isinstance(layer, BinaryLinear | SignLinear) else TRITS
+        stored[f"{name}.packed"] = torch.from_numpy(codec.pack(trits.to(torch.int8).numpy()))
         stored[f"{name}.scale"] = scale.float()
     stored = {
         name: tensor.half() if tensor.is_floating_point() and not name.endswith(".scale") else tensor
@@ -90,7 +109,7 @@ def load_model(folder: Path, packed: bool = False) -> tuple[LanguageModel, Vocab
             if config.blocks > stored:       # every block has tensors of its own
                 raise ValueError(f"{stored} tensors are too few for the {config.blocks} blocks in config.json")
             with torch.device("meta"):       # shapes only: no memory is taken on the word of a file
-                model = build(config, packed=config.kind in TERNARY)
+                model = build(config, packed=config.kind in RUNNING)
             model.load_state_dict(_unpack(model, file, packed), assign=True)
     except FileNotFoundError:
         raise ValueError(f"{folder} holds no weights.safetensors") from None
@@ -103,8 +122,10 @@ def _unpack(model: LanguageModel, file: Any, packed: bool) -> dict[str, Tensor]:
     """Every tensor the model asks for, checked; ValueError for one that is missing, left over or malformed.
 
     With `packed` no trits are among them: the layers that hold them are exchanged for such as hold them packed.
+    Signs are always unpacked: there is no product of packed ones.
     """
     wanted = dict(model.state_dict())
+    codec = SIGNS if RUNNING.get(model.config.kind) is SignLinear else TRITS
     floats = ["F16", "BF16", "F32"] if model.config.kind == RELEASED else ["F16"]
     names = {name.removesuffix(".trits") + ".packed" if name.endswith(".trits") else name for name in wanted}
     missing, extra = sorted(names - set(file.keys())), sorted(set(file.keys()) - names)
@@ -115,7 +136,7 @@ def _unpack(model: LanguageModel, file: Any, packed: bool) -> dict[str, Tensor]:
     for name, place in wanted.items():
         if name.endswith(".trits"):
             stored = name.removesuffix(".trits") + ".packed"
-            shape, dtypes = [-(-place.numel() // 5)], ["U8"]
+            shape, dtypes = [-(-place.numel() // codec.in_a_byte)], ["U8"]
         else:
             stored, shape, dtypes = name, list(place.shape), ["F32"] if name.endswith(".scale") else floats
         part = file.get_slice(stored)
@@ -126,10 +147,10 @@ def _unpack(model: LanguageModel, file: Any, packed: bool) -> dict[str, Tensor]:
         if name.endswith(".trits"):
             layer = name.removesuffix(".trits")
             try:
-                if packed:
+                if packed and codec is TRITS:
                     model.set_submodule(layer, PackedLinear(model.get_submodule(layer), tensor.numpy()))
                 else:
-                    trits = unpack_base3(tensor.numpy(), place.numel())
+                    trits = codec.unpack(tensor.numpy(), place.numel())
                     loaded[name] = torch.from_numpy(trits).view(place.shape)
             except ValueError as problem:
                 raise ValueError(f"{stored}: {problem}") from None

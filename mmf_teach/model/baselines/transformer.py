@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import nn
 
-from mmf_teach.layers.attention import Attention
+from mmf_teach.layers.attention import Attention, dense
 from mmf_teach.layers.block import Block
 from mmf_teach.layers.glu import GLU
 from mmf_teach.layers.rms_norm import RMSNorm
@@ -21,9 +21,8 @@ class Transformer(LanguageModel):
 
     def __init__(self, config: ModelConfig):
         width, norm = config.width, partial(RMSNorm, config.width, gain=True)
-        dense = partial(nn.Linear, bias=False)
         blocks = [
-            Block(width, Attention(width, config.heads), GLU(width, config.inner, dense), norm)
+            Block(width, Attention(width, config.heads, config.kv_heads), GLU(width, config.inner, dense), norm)
             for _ in range(config.blocks)
         ]
         super().__init__(config, blocks, head=nn.Sequential(norm(), dense(width, config.vocab)))
