@@ -30,8 +30,12 @@ def cycles(mnemonic: str, machine: Machine) -> int:
 
 def unit_cycles(mnemonic: str, machine: Machine) -> int:
     """After how long the unit, and the memory port where it is used, take the next instruction."""
-    is_tile = COURSE_SET.operations[mnemonic].unit == TMATMUL
-    return tmatmul.busy(machine) if is_tile else cycles(mnemonic, machine)
+    match COURSE_SET.operations[mnemonic].unit:
+        case "load/store":
+            return load_store.busy(mnemonic, machine)
+        case "tmatmul":
+            return tmatmul.busy(machine)
+    return cycles(mnemonic, machine)
 
 
 def data_bytes(mnemonic: str, machine: Machine) -> int:

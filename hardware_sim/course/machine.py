@@ -20,7 +20,7 @@ class Machine:
     burst_bytes: int = 64          # bytes answered to one request
     outstanding: int = 8           # requests under way at once
     read_latency: int = 24         # cycles from a request to its first beat
-    double_buffer: bool = True     # may the next matrix stream in while the last one is copied out?
+    double_buffer: bool = True     # may a stream begin while the last one is still on its way, or copied out?
     clock_mhz: float = 200.0
     address_bits: int = 32
 

@@ -17,9 +17,15 @@ class Stream:
     """Bytes on their way: so many requests, each of which keeps the reader busy for so many cycles."""
 
     requests: int
-    busy: int                      # b, cycles
+    beats: int                     # of one request
+    cycles_a_beat: int             # that the reader works on one
     latency: int                   # L, cycles from a request until its first beat is at work
     outstanding: int               # P, requests under way at once
+
+    @property
+    def busy(self) -> int:
+        """b: cycles that the reader works on what one request brings."""
+        return self.beats * self.cycles_a_beat
 
     def answered(self, r: int) -> int:
         """Cycles until request r, counted from 0, is answered in full."""
@@ -36,14 +42,15 @@ class Stream:
     def next_request(self) -> int:
         """When another stream may begin, so that its answers follow on the last of these.
 
-        One latency before the end, unless there must first be room for its requests among those under way.
+        One latency before the end, unless there must first be room for its requests among those under way; that they
+        may be worked on faster than these is allowed for.
         """
-        return self.cycles - min(self.latency, (self.outstanding - 1) * self.busy)
+        return self.cycles - min(self.latency, (self.outstanding - 1) * self.beats)
 
 
 def stream(data_bytes: int, cycles_a_beat: int, machine: Machine) -> Stream:
     """A stream of that many bytes to a reader that works so long on every beat."""
     request = min(machine.burst_bytes, data_bytes)
     return Stream(
-        data_bytes // request, request // machine.port_bytes * cycles_a_beat, machine.read_latency + 1,
+        data_bytes // request, request // machine.port_bytes, cycles_a_beat, machine.read_latency + 1,
         machine.outstanding)

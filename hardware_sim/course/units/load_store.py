@@ -26,3 +26,10 @@ def cycles(mnemonic: str, machine: Machine) -> int:
     if mnemonic == "sv":
         return machine.vector_bytes // machine.port_bytes + 1
     return stream(machine.vector_bytes, 1, machine).cycles
+
+
+def busy(mnemonic: str, machine: Machine) -> int:
+    """After how long the next one may begin: with two buffers its requests follow on those of this one."""
+    if mnemonic == "sv" or not machine.double_buffer:
+        return cycles(mnemonic, machine)
+    return stream(machine.vector_bytes, 1, machine).next_request

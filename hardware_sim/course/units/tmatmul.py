@@ -6,7 +6,7 @@ Layout    column by column (T[0,0] T[1,0] T[2,0] ..., then T[0,1] ...), four tri
 """
 
 import numpy as np
-from jaxtyping import Int8, Int64, UInt8
+from jaxtyping import Int8, Int64, UInt8, UInt32
 from numpy import ndarray
 
 from hardware_sim.course.machine import Machine
@@ -25,12 +25,19 @@ def pack(trits: Int8[ndarray, "*tiles d d"]) -> UInt8[ndarray, "*tiles bytes"]:
 
 def unpack(data: UInt8[ndarray, "*tiles bytes"], d: int) -> Int8[ndarray, "*tiles d d"]:
     """The tiles again; the code 10, which no trit has, counts as zero."""
-    codes = (data[..., None] >> SHIFTS & 3).astype(np.int8)
-    trits = (codes & 1) * (1 - (codes & 2))
-    return trits.reshape(*data.shape[:-1], d, d).swapaxes(-1, -2)
+    return FOUR_TRITS[data].view(np.int8).reshape(*data.shape[:-1], d, d).swapaxes(-1, -2)
 
 
-def result(y: Vector, a: Vector, trits: Int8[ndarray, "d d"]) -> Vector:
+def _four_trits() -> UInt32[ndarray, "bytes"]:
+    """For every byte its four trits, one byte each."""
+    codes = (np.arange(256)[:, None] >> SHIFTS & 3).astype(np.int8)
+    return ((codes & 1) * (1 - (codes & 2))).view("<u4")[:, 0]
+
+
+FOUR_TRITS = _four_trits()
+
+
+def result(y: Vector | int, a: Vector, trits: Int8[ndarray, "d d"]) -> Vector:
     """y + T · a. Of each element of `a` the lanes see the low byte, as a code."""
     codes = a.astype(np.int8).astype(np.int64)
     return y + trits.astype(np.int64) @ codes
