@@ -4,52 +4,69 @@ Course    notebook 11, "Counting cycles"
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hardware_sim.core import Work
+from hardware_sim.dram import Dram, FixedLatency
 from hardware_sim.isa import Instruction, InstructionSet
-from hardware_sim.published.isa import PUBLISHED
+from hardware_sim.published.isa import LOAD_STORE, NORM, PUBLISHED, ROWWISE, TMATMUL
 from hardware_sim.published.units import load_store, norm, rowwise, tmatmul
+from mmf_teach.cost.quantity import Quantity, read
+from mmf_teach.paths import DATA
+
+TOKEN_MIXER = DATA / "programs" / "token_mixer.txt"
+
+
+@lru_cache(maxsize=1)
+def facts() -> dict[str, Quantity]:
+    """What is known of the published core, and what was measured on its RTL; each number with its source."""
+    return read(DATA / "machine" / "paper2024.toml")
 
 
 @dataclass(frozen=True)
 class PublishedMachine:
-    width: int                           # d, elements in a register; even, since four trits share a byte
-    read_latency: int                    # cycles from the read strobe until the byte is there
-    write_latency: int                   # cycles from the write strobe until the write is done
+    width: int                           # d, elements in a register
+    reads: Dram                          # the memory, as reading finds it,
+    writes: Dram                         # and as writing finds it
     instruction_set: InstructionSet = PUBLISHED
 
     def __post_init__(self):
-        if self.width < 2 or self.width % 2:
-            raise ValueError(f"a width of {self.width} cannot be built: it must be even and at least 2, "
-                             "so that the d·d trits of a matrix fill whole bytes")
-        for name, latency in (("read", self.read_latency), ("write", self.write_latency)):
-            if latency < 1:
-                raise ValueError(f"a {name} latency of {latency} cycles is impossible: it takes at least 1")
+        limit = self.instruction_set.kinds["@"].limit
+        if not isinstance(self.width, int) or not 2 <= self.width <= limit:
+            raise ValueError(f"the width must be a whole number of elements from 2 to {limit}, which is all that the "
+                             f"addresses reach, not {self.width!r}")
 
     def region_bytes(self, mnemonic: str) -> int:
-        """How much memory an instruction's address stands for: a matrix or a vector."""
+        """How much memory an instruction's address stands for: a matrix of four trits a byte, or a vector."""
         return self.width ** 2 // tmatmul.TRITS_A_BYTE if mnemonic == "tmatmul" else self.width
 
-    def cycles(self, instruction: Instruction) -> int:
-        """How long its unit works on it."""
-        match self.instruction_set.operations[instruction.mnemonic].unit:
-            case "load/store" if instruction.mnemonic == "ldv":
-                return load_store.cycles(self.width, self.read_latency)
-            case "load/store":
-                return load_store.cycles(self.width, self.write_latency)
-            case "rowwise":
-                return rowwise.cycles(self.width)
-            case "norm":
-                return norm.cycles(self.width)
-            case "tmatmul":
-                return tmatmul.cycles(self.width, self.read_latency)
-        return 0
+    def cycles(self, mnemonic: str) -> int:
+        """How long its unit works on it: no register, no address and no value changes that."""
+        unit = self.instruction_set.operations[mnemonic].unit
+        if unit == LOAD_STORE:
+            return load_store.cycles(self.width, self.reads if mnemonic == "ldv" else self.writes)
+        if unit == TMATMUL:
+            return tmatmul.cycles(self.width, self.reads)
+        return {ROWWISE: rowwise.cycles, NORM: norm.cycles}[unit](self.width) if unit else 0
 
     def work(self, instruction: Instruction) -> Work:
         """Unit, registers, port, cycles and bytes of one instruction."""
-        operation, cycles = self.instruction_set.operations[instruction.mnemonic], self.cycles(instruction)
+        operation, cycles = self.instruction_set.operations[instruction.mnemonic], self.cycles(instruction.mnemonic)
         registers = tuple(dict.fromkeys(instruction[name] for name in operation.names if name != "@"))
         uses_memory = "@" in operation.names
         moved = self.region_bytes(instruction.mnemonic) if uses_memory else 0
         text = self.instruction_set.text(instruction)
         return Work(operation.unit, text, registers, cycles, moved, cycles if uses_memory else 0)
+
+
+def paper2024(width: int | None = None, read_latency: int | None = None, write_latency: int | None = None) -> (
+        PublishedMachine):
+    """The published core; what is not said is as in its table of facts. ValueError for what cannot be built."""
+    width, *latencies = (
+        facts()[name].value if given is None else given
+        for name, given in (("width", width), ("read_latency", read_latency), ("write_latency", write_latency))
+    )
+    for name, latency in zip(("read", "write"), latencies, strict=True):
+        if not isinstance(latency, int) or latency < 1:
+            raise ValueError(f"a {name} latency of {latency!r} cycles is impossible: it takes at least 1")
+    return PublishedMachine(width, *map(FixedLatency, latencies))

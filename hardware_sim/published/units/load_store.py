@@ -3,7 +3,9 @@
 Course    notebook 11, "Counting cycles"
 """
 
+from hardware_sim.dram import Dram
 
-def cycles(width: int, latency: int) -> int:
-    """Each byte takes the whole latency, and one cycle to begin."""
-    return width * latency + 1
+
+def cycles(width: int, memory: Dram) -> int:
+    """Until the last byte is there, and one to begin: d · latency + 1 where the latency is fixed."""
+    return memory.cycles(width) + 1
