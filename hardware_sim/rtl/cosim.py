@@ -1,0 +1,150 @@
+"""The same program on the circuit and on the model: every register, every byte, and the cycle of every event.
+
+Course    notebook 13, "The model on the machine"
+Compared  registers, the norm unit's four numbers, all of memory, and start and end of every instruction
+          circuit: rtl/core.py in Amaranth's simulator, with the memory of rtl/memory.py
+          model: course/golden.py for values, hardware_sim/core.py with course/core.py for cycles
+Not       memories other than one of fixed latency (banks, refresh, a shared bus), and several answers at once
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from amaranth.sim import Simulator, SimulatorContext
+from jaxtyping import Int64, UInt8
+from numpy import ndarray
+
+from hardware_sim.core import run
+from hardware_sim.course.core import CourseCore
+from hardware_sim.course.golden import Golden
+from hardware_sim.course.isa import COURSE_SET, OPERATIONS
+from hardware_sim.course.machine import Machine
+from hardware_sim.isa import Instruction
+from hardware_sim.rtl.core import UNITS, Core
+from hardware_sim.rtl.memory import FixedLatencyMemory, Request
+
+LONGEST = 1_000_000                          # cycles, after which a program that has not ended is given up
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run leaves behind, on the circuit or on the model."""
+
+    times: list[tuple[int, int]]             # start and end of each instruction, in cycles
+    registers: Int64[ndarray, "registers d"]
+    norm: dict[str, int]
+    memory: UInt8[ndarray, "bytes"]
+
+    def differences(self, other: "Seen") -> list[str]:
+        """One sentence for each thing that is not the same."""
+        found = [
+            f"instruction {number}: {mine} here, {theirs} there"
+            for number, (mine, theirs) in enumerate(zip(self.times, other.times, strict=False)) if mine != theirs
+        ]
+        if len(self.times) != len(other.times):
+            found.append(f"{len(self.times)} instructions here, {len(other.times)} there")
+        for register, element in np.argwhere(self.registers != other.registers):
+            mine, theirs = self.registers[register, element], other.registers[register, element]
+            found.append(f"v{register}[{element}]: {mine} here, {theirs} there")
+        found += [f"{name}: {self.norm[name]} here, {other.norm[name]} there"
+                  for name in self.norm if self.norm[name] != other.norm[name]]
+        found += [f"byte {address:#x} of memory: {self.memory[address]} here, {other.memory[address]} there"
+                  for (address,) in np.argwhere(self.memory != other.memory)]
+        return found
+
+
+def on_model(machine: Machine, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0) -> Seen:
+    """Values from the golden simulator, times from the scoreboard."""
+    golden = Golden(machine, memory.copy())
+    golden.run(program, token)
+    times = [(event.start, event.end) for event in run(program, CourseCore(machine))]
+    norm = {name: getattr(golden.seen, name) for name in ("largest", "squares", "inverse", "worth")}
+    return Seen(times, golden.registers, norm, golden.memory)
+
+
+class Circuit:
+    """The core of one machine in Amaranth's simulator, built once for many programs."""
+
+    def __init__(self, machine: Machine, core: Core | None = None):
+        self.machine, self.core = machine, core or Core(machine)
+        self.simulator, self.used = Simulator(self.core), False
+        self.simulator.add_clock(1e-6)
+        self.simulator.add_testbench(self.bench)
+
+    def run(self, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0) -> Seen:
+        """One program, from registers and norm unit all zero. TimeoutError when it does not end."""
+        self.program, self.memory, self.token = program, FixedLatencyMemory(self.machine, memory), token
+        if self.used:
+            self.simulator.reset()
+        self.used = True
+        self.simulator.run()
+        return self.seen
+
+    async def bench(self, sim: SimulatorContext) -> None:
+        """Loads the program, plays the memory, and writes down when each instruction is issued and when it is done."""
+        core = self.core
+        for place, instruction in enumerate(self.program):
+            sim.set(core.store, 1)
+            sim.set(core.place, place)
+            sim.set(core.word, COURSE_SET.encode(instruction))
+            await sim.tick()
+        sim.set(core.store, 0)
+        sim.set(core.token, self.token)
+        await sim.tick()
+        sim.set(core.run, 1)
+        reading, writing = core.reading, core.writing
+        wires = sim.tick().sample(
+            core.issue, core.number, core.done, core.finished, reading.ask, reading.address, reading.beats, core.tag,
+            writing.write, writing.address, writing.data)
+        log = Log(self.program)
+        async for _, _, issue, number, done, finished, *memory in wires:
+            if finished:
+                break
+            log.cycle(issue, number, done)
+            answer = self.memory.after(Request(*memory))
+            sim.set(reading.answer, answer.answer)
+            sim.set(reading.data, answer.data)
+            sim.set(core.answer_tag, answer.tag)
+        self.seen = Seen(log.times(), self.registers(sim), self.norm(sim), np.frombuffer(self.memory.bytes, np.uint8))
+
+    def registers(self, sim: SimulatorContext) -> Int64[ndarray, "registers d"]:
+        """What stands in the register memories."""
+        rows = [[list(sim.get(row)) for row in register.memory.data] for register in self.core.registers.all]
+        return np.array(rows).reshape(self.machine.registers, self.machine.d)
+
+    def norm(self, sim: SimulatorContext) -> dict[str, int]:
+        """The norm unit's own numbers."""
+        unit = self.core.units["norm"]
+        return {name: sim.get(getattr(unit, name)) for name in ("largest", "squares", "inverse", "worth")}
+
+
+@dataclass
+class Log:
+    """When each instruction began and ended: it begins the cycle after it was issued, and ends after its last cycle."""
+
+    program: Sequence[Instruction]
+    now: int = 0
+    start: dict[int, int] = field(default_factory=dict)
+    end: dict[int, int] = field(default_factory=dict)
+    working: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in UNITS})
+
+    def cycle(self, issue: int, number: int, done: int) -> None:
+        """One cycle's strobes. A unit finishes its instructions in order."""
+        for bit, name in enumerate(UNITS):
+            if done >> bit & 1:
+                self.end[self.working[name].pop(0)] = self.now + 1
+        if issue:
+            self.start[number] = self.now + 1
+            unit = OPERATIONS[self.program[number].mnemonic].unit
+            if unit:
+                self.working[unit].append(number)
+            else:
+                self.end[number] = self.now + 1
+        self.now += 1
+        if self.now > LONGEST:
+            raise TimeoutError(f"the program has not ended after {LONGEST:,} cycles")
+
+    def times(self) -> list[tuple[int, int]]:
+        """Start and end of all instructions, in program order."""
+        return [(self.start[number], self.end[number]) for number in sorted(self.start)]

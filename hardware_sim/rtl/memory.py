@@ -1,0 +1,56 @@
+"""A memory for simulations: every request is answered a fixed number of cycles later, in order, a beat a cycle.
+
+Course    notebook 11, "Counting cycles"
+Cycles    a request in cycle c: its first beat in cycle c + latency, if no earlier beat is still in the way
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from hardware_sim.course.machine import Machine
+
+
+class Request(NamedTuple):
+    """The core's wires to its memory in one cycle."""
+
+    ask: int
+    address: int
+    beats: int
+    tag: int
+    write: int
+    write_address: int
+    write_data: int
+
+
+class Answer(NamedTuple):
+    """The memory's wires to the core."""
+
+    answer: int = 0
+    tag: int = 0
+    data: int = 0
+
+
+class FixedLatencyMemory:
+    """Bytes, and the answers that are on their way. What is read is what stands there when it is asked for."""
+
+    def __init__(self, machine: Machine, held: UInt8[ndarray, "bytes"]):
+        self.latency, self.beat, self.bytes = machine.read_latency, machine.port_bytes, bytearray(held)
+        self.cycle = 0
+        self.coming: deque[tuple[int, Answer]] = deque()         # cycle in which it may come, and what
+
+    def after(self, wires: Request) -> Answer:
+        """The answer in the next cycle, given what the core says in this one."""
+        if wires.write:
+            end = wires.write_address + self.beat
+            self.bytes[wires.write_address:end] = wires.write_data.to_bytes(self.beat, "little")
+        if wires.ask:
+            for start in range(wires.address, wires.address + wires.beats * self.beat, self.beat):
+                data = int.from_bytes(self.bytes[start:start + self.beat], "little")
+                self.coming.append((self.cycle + self.latency, Answer(1, wires.tag, data)))
+        self.cycle += 1
+        if self.coming and self.coming[0][0] <= self.cycle:
+            return self.coming.popleft()[1]
+        return Answer()
