@@ -10,12 +10,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from hardware_sim.course.image import CONSTANT, MEMORY, WORK, Placing, Region
+from hardware_sim.course.isa import COURSE_SET
 from hardware_sim.course.machine import Machine
 from mmf_teach.model.config import ModelConfig
 
 MAPS = ("to_f", "to_c", "to_g", "to_o", "to_gate", "to_up", "to_down")       # of a block, in the order of their use
 BIASED = frozenset({"to_f", "to_c", "to_g", "to_o"})                         # in the paper's form
 HEAD = "head"
+WIDEST = COURSE_SET.kinds["n"].limit - 1     # numbers that the norm unit takes as one vector
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,19 @@ def names(config: ModelConfig) -> list[str]:
     return [f"b{block}.{own}" for block in range(config.blocks) for own in MAPS] + [HEAD]
 
 
-def place(config: ModelConfig, machine: Machine, biased: Collection[str] = BIASED, work_vectors: int = 0) -> Layout:
-    """Regions for a model, one after the other. ValueError for a model of another form than the paper's."""
+def require_form(config: ModelConfig) -> None:
+    """ValueError for a model that our core cannot run."""
     if config.kind != "matmul_free":
         raise ValueError(
             f"a {config.kind} cannot be lowered: our core runs MatMul-free models in the paper's form (matmul_free)")
+    widest = max(config.width, config.inner)
+    if widest > WIDEST:
+        raise ValueError(f"a vector of {widest} numbers is wider than the {WIDEST} that our core can norm")
+
+
+def place(config: ModelConfig, machine: Machine, biased: Collection[str] = BIASED, work_vectors: int = 0) -> Layout:
+    """Regions for a model, one after the other. ValueError for a model of another form than the paper's."""
+    require_form(config)
     d, placing = machine.d, Placing()
     vector, wide = machine.vector_bytes, -(-config.width // d)
     tiles = {name: tuple(-(-size // d) for size in shape_of(name, config)) for name in names(config)}
