@@ -11,6 +11,7 @@ COMMANDS = {
     "evaluate": "measure the loss of a model on a text",
     "train": "train a model by a recipe",
     "sweep": "train many models that differ in a few settings",
+    "audit": "count every operation of a forward pass",
     "build": "write the notebooks from their sources",
     "progress": "show how far you are in the course",
     "bench": "measure how fast the kernels are on this machine",

@@ -1,9 +1,8 @@
-"""Operations that one token costs: what the trits leave of the matrix products, and what multiplies all the same.
+"""Operations that one token costs in a model at hand, read off its layers: one that nobody has counted is noticed.
 
 Course    notebook 07, "A whole language model"
 
-Counted as the layers compute, every BitLinear with a norm of its own. A sigmoid is one exponential, one
-addition and one division; roots and roundings are counted under their own names.
+The same in closed form from the sizes alone is in sheet.py, what each layer costs in layer_operations.py.
 """
 
 from collections import Counter
@@ -11,6 +10,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from mmf_teach.cost.layer_operations import codes_and_scales, gated_unit, mlgru, norm, released_mlgru
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear, absmean
 from mmf_teach.layers.block import Block
 from mmf_teach.layers.glu import GLU, ReleasedGLU
@@ -20,58 +20,31 @@ from mmf_teach.layers.rms_norm import RMSNorm
 from mmf_teach.model.language_model import LanguageModel
 
 
-def trit_operations(layer: BitLinear | TernaryLinear) -> Counter:
-    """One addition for each +1, one subtraction for each -1, nothing for a 0."""
-    trits = layer.trits if isinstance(layer, TernaryLinear) else absmean(layer.weight)[0]
-    return Counter(add=int((trits == 1).sum()), subtract=int((trits == -1).sum()), skip=int((trits == 0).sum()))
-
-
-def _norm(width: int, gain: bool) -> Counter:
-    return Counter(multiply=(2 + gain) * width, add=width, divide=1, root=1)
-
-
-def _sigmoid(width: int) -> Counter:
-    return Counter(exponential=width, add=width, divide=width)
-
-
-def _silu(width: int) -> Counter:
-    return _sigmoid(width) + Counter(multiply=width)
-
-
-def _bit_linear(layer: BitLinear | TernaryLinear) -> Counter:
-    out, width = (layer.trits if isinstance(layer, TernaryLinear) else layer.weight).shape
-    codes = Counter(compare=3 * width, divide=2, multiply=width, round=width)    # maximum, clips; 127/max, max/127
-    scales = Counter(multiply=1 + out)                                           # s_x·s_w, then every sum
-    return codes + scales + Counter(add=out if layer.bias is not None else 0)
-
-
-def _recurrence(width: int) -> Counter:
-    return Counter(multiply=2 * width, subtract=width, add=width)                  # f⊙h + (1 - f)⊙c
-
-
-def _mlgru(layer: MLGRU) -> Counter:
-    d = len(layer.to_f.bias)
-    return _sigmoid(d) + _silu(d) + _recurrence(d) + _sigmoid(d) + Counter(multiply=d)
-
-
-def _released_mlgru(layer: ReleasedMLGRU) -> Counter:
-    d = len(layer.gate_norm.gain)
-    bound = Counter(subtract=d, multiply=d, add=d)
-    return _sigmoid(d) + bound + _silu(d) + _recurrence(d) + _silu(d) + Counter(multiply=d)
+def _shape(layer: BitLinear | TernaryLinear) -> tuple[int, int]:
+    return tuple((layer.trits if isinstance(layer, TernaryLinear) else layer.weight).shape)
 
 
 def _glu(layer: GLU | ReleasedGLU) -> Counter:
-    down = layer.to_down
-    inner = (down.trits if isinstance(down, TernaryLinear) else down.weight).shape[1]
-    return _silu(inner) + Counter(multiply=inner)
+    return gated_unit(_shape(layer.to_down)[1])
+
+
+def _bit_linear(layer: BitLinear | TernaryLinear) -> Counter:
+    out, width = _shape(layer)
+    return codes_and_scales(width, out) + Counter(add=out if layer.bias is not None else 0)
+
+
+def _released_mlgru(layer: ReleasedMLGRU) -> Counter:
+    width = layer.gate_norm.width
+    return released_mlgru(width) + Counter(subtract=width)   # 1 - λ
 
 
 OWN: dict[type[nn.Module], Callable[..., Counter]] = {       # operations of a module, without those inside it
-    BitLinear: _bit_linear, TernaryLinear: _bit_linear, RMSNorm: lambda norm: _norm(norm.width, norm.gain is not None),
-    MLGRU: _mlgru, ReleasedMLGRU: _released_mlgru, GLU: _glu, ReleasedGLU: _glu,
-    Block: lambda block: Counter(add=2 * block.width),       # the two residual sums
+    BitLinear: _bit_linear, TernaryLinear: _bit_linear, RMSNorm: lambda each: norm(each.width, each.gain is not None),
+    MLGRU: lambda layer: mlgru(len(layer.to_f.bias)), ReleasedMLGRU: _released_mlgru,
+    GLU: _glu, ReleasedGLU: _glu, Block: lambda block: Counter(add=2 * block.width),       # the two residual sums
+    nn.Embedding: lambda table: Counter(table_look_up=1),
 }
-NOTHING = (LanguageModel, nn.ModuleList, nn.Sequential, nn.Embedding, nn.Dropout, nn.Identity)
+NOTHING = (LanguageModel, nn.ModuleList, nn.Sequential, nn.Dropout, nn.Identity)
 
 
 def remaining_operations(model: LanguageModel) -> Counter:
@@ -83,6 +56,12 @@ def remaining_operations(model: LanguageModel) -> Counter:
         elif not isinstance(module, NOTHING):
             raise TypeError(f"nobody has counted what a {type(module).__name__} costs")
     return total
+
+
+def trit_operations(layer: BitLinear | TernaryLinear) -> Counter:
+    """One addition for each +1, one subtraction for each -1, nothing for a 0."""
+    trits = layer.trits if isinstance(layer, TernaryLinear) else absmean(layer.weight)[0]
+    return Counter(add=int((trits == 1).sum()), subtract=int((trits == -1).sum()), skip=int((trits == 0).sum()))
 
 
 def ternary_operations(model: LanguageModel) -> Counter:
