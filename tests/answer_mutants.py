@@ -108,7 +108,7 @@ def _part_of_its_file(answer: Callable, others: set[str]) -> tuple[str, set[str]
             needed.add(name)
             waiting += [node.id for node in ast.walk(_bare(defined[name])) if isinstance(node, ast.Name)]
     own = others | {answer.__name__}
-    wanted = {name for name in needed - GIVEN if name.startswith("_") or name.isupper() or name in own}
+    wanted = {name for name in needed - (GIVEN - own) if name.startswith("_") or name.isupper() or name in own}
     parts = [_bare(node) for node in tree.body if _names(node) & needed]
     return ast.unparse(ast.fix_missing_locations(ast.Module([*imports, *parts], []))), wanted
 
