@@ -70,3 +70,5 @@ class Machine:
 
 
 COURSE = Machine()
+WIDE = Machine(                              # for billions of weights: 64 bytes a cycle are 12.8 GB/s, of the 19.2 GB/s
+    d=512, lanes=256, row_lanes=64, port_bytes=64, outstanding=32)           # that one channel of DDR4-2400 can bring

@@ -18,9 +18,10 @@ Vector = Int64[ndarray, "d"]
 
 def pack(trits: Int8[ndarray, "*tiles d d"]) -> UInt8[ndarray, "*tiles bytes"]:
     """Tiles as they lie in memory."""
-    columns = np.ascontiguousarray(trits.swapaxes(-1, -2)).view(np.uint8) & 3
-    words = columns.reshape(*trits.shape[:-2], -1).view("<u4")
-    return (words | words >> 6 | words >> 12 | words >> 18).astype(np.uint8)
+    codes = trits.view(np.uint8) & 3
+    first, second, third, fourth = (codes[..., place::4, :] for place in range(4))       # rows that share a byte
+    rows = first | second << 2 | third << 4 | fourth << 6
+    return np.ascontiguousarray(rows.swapaxes(-1, -2)).reshape(*trits.shape[:-2], -1)
 
 
 def unpack(data: UInt8[ndarray, "*tiles bytes"], d: int) -> Int8[ndarray, "*tiles d d"]:
