@@ -17,6 +17,7 @@ from mmf_teach.files import write_files
 
 PRESETS = {
     "paper2024": "hardware_sim.published.command",
+    "course": "hardware_sim.course.command",
 }
 COMMANDS = {
     "time": "print how many clock cycles a program takes",

@@ -3,7 +3,7 @@
 Course    notebook 10, "An instruction set of ten words"
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hardware_sim.course.allocate import READS_Y
 from hardware_sim.course.image import CONSTANT, WORK, AddressMap
@@ -65,14 +65,18 @@ class Checker:
             raise ValueError(f"{address:#x} in {region.name} is read, but nobody has stored a vector there")
 
 
-def check(program: Iterable[Instruction], address_map: AddressMap, machine: Machine) -> None:
-    """Nothing for a program that is sound. ValueError names the first instruction that is not, counted from 0."""
+def check(program: Iterable[Instruction], address_map: AddressMap, machine: Machine, lines: Sequence[int] = ()) -> None:
+    """Nothing for a program that is sound. ValueError names the first instruction that is not.
+
+    It is named by its line where `lines` says in which each stands, else by its number, counted from 0.
+    """
     checker, last = Checker(address_map, machine), None
     for number, last in enumerate(program):
         try:
             checker.step(last)
         except ValueError as problem:
+            where = f"line {lines[number]}" if lines else f"instruction {number}"
             shown = COURSE_SET.text(last) if last.mnemonic in COURSE_SET.operations else last.mnemonic
-            raise ValueError(f"instruction {number}, {shown}: {problem}") from None
+            raise ValueError(f"{where}, {shown}: {problem}") from None
     if last is None or last.mnemonic != "end":
         raise ValueError("a program's last instruction is end")

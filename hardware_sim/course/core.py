@@ -4,12 +4,13 @@ Course    notebook 11, "Counting cycles"
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from hardware_sim.core import Work
-from hardware_sim.course.isa import COURSE_SET, LOAD_STORE, TMATMUL
+from hardware_sim.course.isa import COURSE_SET, LOAD_STORE, TMATMUL, instruction_set
 from hardware_sim.course.machine import Machine
 from hardware_sim.course.units import load_store, norm, rowwise, tmatmul
-from hardware_sim.isa import Instruction
+from hardware_sim.isa import Instruction, InstructionSet
 
 NAMED = ("y", "a", "b")                      # the operands that are registers
 
@@ -54,6 +55,15 @@ class CourseCore:
     """A machine as hardware_sim.core.run asks it."""
 
     machine: Machine
+
+    @cached_property
+    def instruction_set(self) -> InstructionSet:
+        """The set with this machine's registers and addresses."""
+        return instruction_set(self.machine.registers, self.machine.address_bits)
+
+    def region_bytes(self, mnemonic: str) -> int:
+        """How much memory an instruction's address stands for: a vector or a tile."""
+        return data_bytes(mnemonic, self.machine)
 
     def work(self, instruction: Instruction) -> Work:
         """Unit, registers, port, cycles and bytes of one instruction."""
