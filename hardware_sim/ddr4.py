@@ -46,9 +46,13 @@ def table() -> dict[str, Quantity]:
 
 
 def rules(quantities: dict[str, Quantity]) -> list[Rule]:
-    """The rows of the table that are rules: `bank ACT RD` or `rank ACT ACT 4`."""
-    words = {tuple(name.split()): quantity.value for name, quantity in quantities.items() if " " in name}
-    return [Rule(*name[:3], int(name[3]) if name[3:] else 1, cycles) for name, cycles in words.items()]
+    """The rows of the table that are rules: `bank act rd` or, four commands back, `rank act act 4`."""
+    found = []
+    for name, quantity in quantities.items():
+        if " " in name:
+            level, before, after, *back = name.split()
+            found.append(Rule(level, before.upper(), after.upper(), int(back[0]) if back else 1, quantity.value))
+    return found
 
 
 def place(level: str, group: int, bank: int) -> tuple[int, ...]:
@@ -92,21 +96,21 @@ class Ddr4:
         opened = self.open_row.get((group, bank))
         if opened != row:
             if opened is not None:
-                now = self._tell("PRE", now, group, bank, opened)
-            now = self._tell("ACT", now, group, bank, row)
+                now = self.tell("PRE", now, group, bank, opened)
+            now = self.tell("ACT", now, group, bank, row)
             self.open_row[group, bank] = row
-        now = self._tell("WR" if write else "RD", now, group, bank, row)
+        now = self.tell("WR" if write else "RD", now, group, bank, row)
         return now + self.sizes["write_latency" if write else "read_latency"] + self.sizes["burst"]
 
     def _refresh(self) -> None:
         for (group, bank), row in self.open_row.items():
-            self._tell("PRE", self.refresh_due, group, bank, row)
+            self.tell("PRE", self.refresh_due, group, bank, row)
         self.open_row.clear()
-        self._tell("REF", self.refresh_due, -1, -1, -1)
+        self.tell("REF", self.refresh_due, -1, -1, -1)
         self.refresh_due += self.sizes["refresh_interval"]
 
-    def _tell(self, name: str, now: int, group: int, bank: int, row: int) -> int:
-        """Give one command as soon as every rule allows it; return that cycle."""
+    def tell(self, name: str, now: int, group: int, bank: int, row: int) -> int:
+        """Give one command as soon after `now` as every rule allows; return that cycle. It does not look at rows."""
         if self.commands:
             now = max(now, self.commands[-1].cycle + 1)
         for rule in self.rules_for[name]:

@@ -67,16 +67,15 @@ def named(events: Sequence[Event], texts: Sequence[str]) -> list[Event]:
 
 
 def waveform(events: Sequence[Event]) -> list[str]:
-    """One line an instruction, one letter a cycle: # at work, - waiting to be issued, . neither.
+    """One line an instruction, one letter a cycle: - waits to be issued, > is issued, # is at work, . neither.
 
     >>> waveform([Event("a", 0, "x", 1, 4, "", 0), Event("b", 1, "y", 5, 6, "v0", 0)])
-    ['.###..', '..---#']
+    ['>###..', '.--->#']
     """
     width = total_cycles(events) - 1
     lines = []
     for event, waited in zip(events, waits(events), strict=True):
-        first = event.issued - waited
-        line = "." * (first + 1) + "-" * waited + "#" * (event.end - event.start)
+        line = "." * (event.issued - waited) + "-" * waited + ">" + "#" * (event.end - event.start)
         lines.append(line.ljust(width, "."))
     return lines
 

@@ -38,7 +38,7 @@ class PublishedMachine:
 
     def region_bytes(self, mnemonic: str) -> int:
         """How much memory an instruction's address stands for: a matrix of four trits a byte, or a vector."""
-        return self.width ** 2 // tmatmul.TRITS_A_BYTE if mnemonic == "tmatmul" else self.width
+        return tmatmul.matrix_bytes(self.width) if mnemonic == "tmatmul" else self.width
 
     def cycles(self, mnemonic: str) -> int:
         """How long its unit works on it: no register, no address and no value changes that."""

@@ -18,6 +18,13 @@ LOWEST_SUM, HIGHEST_SUM = -(1 << 15), (1 << 15) - 1      # a sum has 16 bits
 FILL = 3                                     # cycles until the first request is out and after the last byte is in
 
 
+def matrix_bytes(width: int) -> int:
+    """Memory that a d × d matrix takes. ValueError for an odd width, with which the core cannot stream it."""
+    if width % 2:
+        raise ValueError(f"tmatmul needs an even width, not {width}: d·d trits must fill whole bytes of four")
+    return width * width // TRITS_A_BYTE
+
+
 def to_bytes(trits: Int8[ndarray, "d d"]) -> UInt8[ndarray, "bytes"]:
     """A matrix of output rows and input columns as the core streams it: column by column."""
     return pack_2bit(np.ascontiguousarray(trits.T))
@@ -52,12 +59,10 @@ def result(trits: Int8[ndarray, "d d"], x: Int8[ndarray, "d"]) -> Int8[ndarray, 
 def cycles(width: int, memory: Dram) -> int:
     """The last weight is added when its byte has come and all before it are done; then d cycles to copy the sums out.
 
-    ValueError for an odd width. With a fixed latency L and P = L + 1 cycles a byte, n = d²/4 bytes, this is
+    With a fixed latency L and P = L + 1 cycles a byte, n = d²/4 bytes, this is
     3 + L + max(4n, (n-1)P + 4) + d: the first byte or the last decides.
     """
-    if width % 2:
-        raise ValueError(f"tmatmul needs an even width, not {width}: d·d trits must fill whole bytes of four")
-    count = width * width // TRITS_A_BYTE
+    count = matrix_bytes(width)
     if isinstance(memory, FixedLatency):
         added = max(memory.cycles(1) + TRITS_A_BYTE * count, memory.cycles(count, gap=1) + TRITS_A_BYTE)
     else:                                    # were nothing to wait for after this byte, its rest would take as long
