@@ -231,7 +231,7 @@ EXERCISES = [
     ),
     Exercise(
         id="06.4",
-        ask="Return the smallest multiple of `step` that is at least 8/3 of the width.",
+        ask="Return the smallest multiple of the step that is at least 8/3 of the width.",
         answer=inner_width,
         cases=[(3, 1), (128, 32), (1024, 256), (2048, 256), (12, 32), (1, 1), (2, 1), (2560, 256), (96, 256)],
         mistakes={

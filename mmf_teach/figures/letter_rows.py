@@ -28,7 +28,7 @@ def letter_rows(text: str, rows: dict[str, list[float]], title: str, what: str) 
     alt = f"Bars, one a letter, over the text {''.join(map(shown, text))!r}: {what}. {'; '.join(said)}."
     styled(figure, title, "", "", alt, height=120 + 110 * len(rows))
     figure.update_layout(bargap=0.1, margin_t=60)
-    figure.update_xaxes(showticklabels=False, ticks="")
+    figure.update_xaxes(showticklabels=False, ticks="", showgrid=False)
     figure.update_xaxes(
         showticklabels=True, tickvals=list(range(len(text))), ticktext=[shown(letter) for letter in text], tickangle=0,
         tickfont={"family": "DejaVu Sans Mono, monospace", "size": 13}, row=len(rows), col=1)

@@ -1,5 +1,7 @@
 """Sizes over many powers of ten, against sizes as well or along a row of places."""
 
+from math import log10
+
 import plotly.graph_objects as go
 
 from mmf_teach.figures.style import INK, spelled, styled
@@ -25,8 +27,9 @@ def power_lines(
     axes = "a logarithmic axis" if places else "logarithmic axes"
     styled(figure, title, x, y, f"Lines on {axes}: {y}, against {x}. {said}.{mark}", height=460)
     if here:
-        line = {"color": INK, "width": 1, "dash": "dot"}
-        figure.add_vline(x=here[0], line=line, annotation_text=here[1], annotation_position="bottom right")
+        figure.add_vline(x=here[0], line={"color": INK, "width": 1, "dash": "dot"})
+        figure.add_annotation(                           # an annotation, unlike a line, counts in powers of ten
+            x=log10(here[0]), y=0, yref="paper", text=here[1], showarrow=False, xanchor="left", yanchor="bottom")
     figure.update_layout(legend={"y": -0.22, "yanchor": "top", "x": 0, "xanchor": "left"}, margin_b=140)
     figure.update_xaxes(**{"dtick": 1} if places else {"type": "log", "exponentformat": "power", "dtick": 1})
     return figure.update_yaxes(type="log", exponentformat="power")

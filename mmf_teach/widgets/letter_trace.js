@@ -17,7 +17,7 @@ function render({ model, el }) {
     return { input, label: element("label", {}, title, input) };
   };
   const block = picker("block", "Block", () => model.get("blocks"));
-  const feature = picker("feature", "Feature", () => model.get("features"));
+  const feature = picker("feature", model.get("counted"), () => model.get("features"));
 
   const problem = element("p", { class: "mmf-problem", role: "alert" });
   const plot = element("div", { "aria-hidden": "true", style: "overflow-x:auto" });
@@ -36,7 +36,7 @@ function render({ model, el }) {
     const axis = element("div", { style: `position:absolute;left:0;right:0;border-top:1px solid #222;`
       + (below ? "top:50%" : "bottom:0") });
     return element("div", { style: "display:flex;margin-bottom:0.5em" },
-      element("div", { style: "width:9em;flex:none;font-size:13px" }, `${name}, up to ${most.toFixed(1)}`),
+      element("div", { style: "width:130px;flex:none;font-size:13px" }, `${name}, up to ${most.toFixed(1)}`),
       element("div", { style: "position:relative;display:flex;flex:1;height:56px" }, ...bars, axis));
   };
 
@@ -47,7 +47,7 @@ function render({ model, el }) {
     const letters = [...model.get("text").slice(0, model.get("longest"))];
     if (model.get("problem") || !rows.length || rows[0][1].length !== letters.length) return;
     plot.replaceChildren(...rows.map(([name, values]) => row(name, values)),
-      element("div", { style: "display:flex" }, element("div", { style: "width:9em;flex:none" }),
+      element("div", { style: "display:flex" }, element("div", { style: "width:130px;flex:none" }),
         ...letters.map((letter) => element("span", { style: "flex:1;min-width:12px;text-align:center;"
           + "font:14px 'DejaVu Sans Mono',monospace" }, visible(letter)))));
     said.replaceChildren(...model.get("said").flatMap((line) => [line, element("br")]));

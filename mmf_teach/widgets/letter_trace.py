@@ -13,6 +13,7 @@ from mmf_teach.widgets.explorer import Explorer, script
 
 LONGEST = 64                                 # letters that fit side by side
 TRACES: dict[str, Callable] = {"memory": token_mixer_trace, "channels": channel_mixer_trace}
+COUNTED = {"memory": "Feature", "channels": "Channel"}
 
 
 def in_words(text: str, values: list[float], name: str) -> str:
@@ -40,6 +41,7 @@ class LetterTrace(Explorer):
     longest = traitlets.Int(LONGEST).tag(sync=True)
     block = traitlets.Int(0).tag(sync=True)
     blocks = traitlets.Int(1).tag(sync=True)
+    counted = traitlets.Unicode("Feature").tag(sync=True)
     feature = traitlets.Int(0).tag(sync=True)
     features = traitlets.Int(1).tag(sync=True)
     rows = traitlets.Dict().tag(sync=True)               # quantity -> a number for each letter
@@ -48,7 +50,7 @@ class LetterTrace(Explorer):
     colours = traitlets.List([style.MINUS, style.PLUS]).tag(sync=True)
 
     def __init__(self, model: LanguageModel, vocabulary: Vocabulary, inside: str = "memory", **settings: Any):
-        super().__init__(blocks=len(model.blocks), **settings)
+        super().__init__(blocks=len(model.blocks), counted=COUNTED[inside], **settings)
         self.model, self.vocabulary, self.trace = model, vocabulary, TRACES[inside]
         self.observe(lambda change: self.read(), ["text", "block"])
         self.observe(lambda change: self.look(), ["feature"])

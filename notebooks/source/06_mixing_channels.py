@@ -403,8 +403,8 @@ assert sizes[-1] > independent[-1] > 1.2 * no_norms[-1]
 # ## The figure to remember
 #
 # What leaves the third block's channel mixer, against what enters. One stream, made a thousand times smaller up to a
-# thousand times larger. The **baseline** is a plain mixer without gate or norms, which a matrix is: its line rises at 45
-# degrees. The **controls**: the same trained mixer without its norms, and an untrained one with them.
+# thousand times larger. The **baseline** is a plain mixer without gate or norms, which a matrix is: for each tenfold that
+# enters, tenfold leaves. The **controls**: the same trained mixer without its norms, and an untrained one with them.
 
 # %%
 from mmf_teach.model.build import build
