@@ -191,15 +191,20 @@ def install(extra):
     started = time.monotonic()
     print(f"Setting up the course in {VENV} (a few minutes the first time)", flush=True)
     LOG.write_bytes(b"")
-    print("  1/4  an environment of its own", flush=True)
+    print("  1/5  an environment of its own", flush=True)
     make_venv()
-    print("  2/4  torch", flush=True)
+    print("  2/5  torch", flush=True)
     install_torch()
-    print("  3/4  the other packages", flush=True)
+    print("  3/5  the other packages", flush=True)
     pip("install", "-e", f".[{extra}]" if extra else ".")
-    print("  4/4  settings of JupyterLab", flush=True)
+    print("  4/5  settings of JupyterLab", flush=True)
     write_in_one_step(VENV / "share/jupyter/lab/settings/overrides.json", json.dumps(LAB_SETTINGS))
     write_in_one_step(STAMP, key(extra))
+    print("  5/5  the kernels, compiled for this machine", flush=True)
+    try:
+        run(PYTHON, "-m", "mmf_teach", "warm")
+    except Failure as failure:            # nothing is lost: each is compiled when it is first called
+        print(f"       not now ({failure})")
     print(f"Ready after {time.monotonic() - started:.0f} s.")
 
 

@@ -12,9 +12,11 @@ COMMANDS = {
     "train": "train a model by a recipe",
     "sweep": "train many models that differ in a few settings",
     "audit": "count every operation of a forward pass",
+    "compare": "what a token costs beside a model that multiplies matrices",
     "build": "write the notebooks from their sources",
     "progress": "show how far you are in the course",
     "bench": "measure how fast the kernels are on this machine",
+    "warm": "compile the kernels for this machine, once",
     "doctor": "check this machine",
 }
 

@@ -25,7 +25,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 TORCH = next(text for text in PROJECT["dependencies"] if text.startswith("torch"))
 INSTALL_TORCH = f"pip install {TORCH}"
-WHOLE_SET_UP = ["venv", INSTALL_TORCH, INSTALL_TORCH, "pip install -e ."]     # the first of the two is a dry run
+WARM = "mmf_teach warm"
+WHOLE_SET_UP = ["venv", INSTALL_TORCH, INSTALL_TORCH, "pip install -e .", WARM]      # the first of the two is a dry run
 
 PIP_SAYS = {
     "no network": """\
@@ -213,7 +214,7 @@ def test_test_installs_the_test_extra_and_returns_what_pytest_returns(course, mo
     monkeypatch.setattr(course, "hand_over", lambda command, variables: course.handed_over.append(command) or 5)
     assert course.main(["test", "-x"]) == 5
     assert course.handed_over == [[str(course.PYTHON), "-m", "pytest", "-n", "auto", "--dist", "loadfile", "-x"]]
-    assert course.programs.lines() == [*WHOLE_SET_UP[:-1], "pip install -e .[test]"]
+    assert course.programs.lines() == [*WHOLE_SET_UP[:-2], "pip install -e .[test]", WARM]
 
 
 def test_doctor_is_the_packages_own(course):
@@ -243,7 +244,7 @@ def test_a_set_up_makes_venv_then_torch_then_the_rest(course, capsys):
     assert course.main(["doctor"]) == 0
     assert course.programs.lines() == WHOLE_SET_UP
     out = capsys.readouterr().out
-    assert re.findall(r"\d/4", out) == ["1/4", "2/4", "3/4", "4/4"] and re.search(r"Ready after \d+ s", out)
+    assert re.findall(r"\d/5", out) == ["1/5", "2/5", "3/5", "4/5", "5/5"] and re.search(r"Ready after \d+ s", out)
 
 
 def test_a_second_call_starts_nothing(course, capsys):
@@ -258,10 +259,16 @@ def test_a_set_up_for_the_tests_serves_the_other_commands_but_not_the_reverse(co
     course.main(["lab"])
     course.programs.started.clear()
     course.main(["test"])
-    assert course.programs.lines()[-1] == "pip install -e .[test]"
+    assert course.programs.lines()[-2:] == ["pip install -e .[test]", WARM]
     course.programs.started.clear()
     course.main(["lab"])
     assert course.programs.started == []
+
+
+def test_kernels_that_cannot_be_compiled_stop_no_set_up(course, capsys):
+    course.programs.answers = {"warm": (1, "mmf warm: no compiler for this processor")}
+    assert course.main(["doctor"]) == 0
+    assert "not now" in capsys.readouterr().out and course.is_ready("")
 
 
 @pytest.mark.parametrize("fact", ["pyproject.toml", "Python", "installation"])
@@ -484,7 +491,7 @@ def test_without_a_cpu_build_the_learner_hears_of_cuda(course, capsys, fails):
     course.programs.answers = {fails: (1, "error: Failed to fetch")}
     assert course.main(["doctor"]) == 0
     assert "2.5 GB of CUDA packages" in capsys.readouterr().out
-    assert course.programs.lines()[-2:] == WHOLE_SET_UP[-2:]
+    assert course.programs.lines()[-3:] == WHOLE_SET_UP[-3:]
 
 
 def test_cuda_needs_more_room(course, monkeypatch, capsys):
