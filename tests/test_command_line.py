@@ -29,6 +29,7 @@ OPTIONS = {
     "build": ["NAME", "--check"],
     "progress": ["--export", "--name", "--json"],
     "bench": ["WHAT", "--json", "--quick"],
+    "warm": ["--quiet"],
     "doctor": ["--json"],
 }
 
