@@ -10,7 +10,7 @@ zero, and nobody has to clear them. Two banks let one matrix's sums be copied ou
 
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
@@ -48,8 +48,15 @@ class Adder(Component):
         with m.If(self.last):
             m.d.sync += self.bank.eq(self.bank + 1)
         trits = self.beat.word_select(of_beat, 2 * self.lanes)
-        self.add(m, trits, self.code(m, number), Cat(block, self.bank), number == 0)
+        shape = data.ArrayLayout(sum_shape(self.machine.d), self.row)
+        m.submodules.memory = memory = Memory(shape=shape, depth=self.places * self.slice // self.row, init=[])
+        self.add(m, memory, trits, self.code(m, number), Cat(block, self.bank), self.begins(block, number))
+        self.copy(m, memory.read_port(domain="comb"))
         return m
+
+    def begins(self, block: Value, number: Value) -> Value:
+        """Do the sums begin here? With the first input, for every block of outputs."""
+        return number == 0
 
     def code(self, m: Module, number: Value) -> Value:
         """The code of one input, out of the bank that is being added."""
@@ -60,23 +67,23 @@ class Adder(Component):
         m.d.comb += read.addr.eq(row)
         return chosen(read.data, part, 1).as_signed()
 
-    def add(self, m: Module, trits: Value, code: Value, place: Value, first_input: Value) -> None:
-        """All lanes at once read a block of sums, add to it and write it back. At another port sums are copied out."""
-        shape = data.ArrayLayout(sum_shape(self.machine.d), self.row)
-        m.submodules.memory = memory = Memory(shape=shape, depth=self.places * self.slice // self.row, init=[])
-        read, copied = memory.read_port(domain="comb"), memory.read_port(domain="comb")
-        write = memory.write_port(granularity=1)
+    def add(self, m: Module, memory: Memory, trits: Value, code: Value, place: Value, begins: Value) -> None:
+        """All lanes at once: a block of sums is read, added to and written back."""
+        read, write = memory.read_port(domain="comb"), memory.write_port(granularity=1)
         row, part = split(place, self.row, self.lanes)
         before = Signal(data.ArrayLayout(sum_shape(self.machine.d), self.lanes))
         after = Signal.like(before)
         for number in range(self.lanes):
             m.submodules[f"lane_{number}"] = lane = TernaryLane(self.machine.d)
             m.d.comb += [
-                lane.sum.eq(Mux(first_input, 0, before[number])), lane.code.eq(code),
+                lane.sum.eq(Mux(begins, 0, before[number])), lane.code.eq(code),
                 lane.trit.eq(trits.word_select(number, 2)), after[number].eq(lane.total),
             ]
         m.d.comb += [read.addr.eq(row), before.eq(chosen(read.data, part, self.lanes)), write.addr.eq(row)]
         with m.If(self.there):
             m.d.comb += write.data.eq(spread(m, write.en, after, part, self.row, self.lanes))
-        copied_row, copied_part = split(self.sum_place, self.row, self.slice)
-        m.d.comb += [copied.addr.eq(copied_row), self.sums.eq(chosen(copied.data, copied_part, self.slice))]
+
+    def copy(self, m: Module, port: ReadPort) -> None:
+        """At another port of the same memory a slice of sums is read, to be copied out."""
+        row, part = split(self.sum_place, self.row, self.slice)
+        m.d.comb += [port.addr.eq(row), self.sums.eq(chosen(port.data, part, self.slice))]

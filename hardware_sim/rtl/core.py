@@ -8,7 +8,7 @@ Cycles    the rules of hardware_sim/core.py: in order, at most one a cycle; an i
 from functools import reduce
 from operator import and_, or_
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -26,6 +26,7 @@ from hardware_sim.rtl.word import WORD, said, uses
 BITS = WORD.size                             # of an instruction word
 UNITS = {"load/store": LoadStore, "rowwise": Rowwise, "norm": Norm, "tmatmul": Tmatmul}
 NUMBERS = {row.unit: row.code["unit"] for row in OPERATIONS.values()}            # what the word calls a unit
+DONE = ("loaded", "stored", "rowwise", "norm", "tmatmul")                        # sorts of work whose end is seen
 LOADS, TILES = 0, 1                          # who reads memory: a request's tag, which comes back with its answers
 
 
@@ -40,7 +41,7 @@ class Core(Component):
             "reading": Out(reading(machine)), "tag": Out(1), "answer_tag": In(1), "writing": Out(writing(machine)),
             "place": In(range(words)), "word": In(BITS), "store": In(1),         # how a program gets in
             "number": Out(range(words)), "issue": Out(1),                        # which word stands there; it goes now
-            "done": Out(len(UNITS)), "finished": Out(1),                         # units in their last cycle; all done
+            "done": Out(len(DONE)), "finished": Out(1),                          # sorts in their last cycle; all done
         })
 
     def elaborate(self, platform: None) -> Module:
@@ -57,11 +58,10 @@ class Core(Component):
         m.d.comb += self.issue.eq(self.run & ~ended & ~waits)
         with m.If(self.issue):
             m.d.sync += ended.eq(said(word, "end"))
-        for number, (name, unit) in enumerate(self.units.items()):
-            m.d.comb += [
-                unit.word.eq(word), unit.start.eq(self.issue & (word["unit"] == NUMBERS[name])),
-                self.done[number].eq(unit.done),
-            ]
+        for name, unit in self.units.items():
+            m.d.comb += [unit.word.eq(word), unit.start.eq(self.issue & (word["unit"] == NUMBERS[name]))]
+        loads, *others = self.units.values()
+        m.d.comb += self.done.eq(Cat(loads.loaded, loads.stored, *(unit.done for unit in others)))
         idle = reduce(and_, (unit.ready for unit in self.units.values()))
         m.d.comb += self.finished.eq(ended & (holds == 0) & idle)
         return m

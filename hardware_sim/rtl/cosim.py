@@ -8,7 +8,7 @@ Not       memories other than one of fixed latency (banks, refresh, a shared bus
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from amaranth.sim import Simulator, SimulatorContext
@@ -18,10 +18,11 @@ from numpy import ndarray
 from hardware_sim.core import run
 from hardware_sim.course.core import CourseCore
 from hardware_sim.course.golden import Golden
-from hardware_sim.course.isa import COURSE_SET, OPERATIONS
+from hardware_sim.course.isa import COURSE_SET
 from hardware_sim.course.machine import Machine
 from hardware_sim.isa import Instruction
-from hardware_sim.rtl.core import UNITS, Core
+from hardware_sim.rtl.core import Core
+from hardware_sim.rtl.log import Log
 from hardware_sim.rtl.memory import FixedLatencyMemory, Request
 
 LONGEST = 1_000_000                          # cycles, after which a program that has not ended is given up
@@ -101,7 +102,9 @@ class Circuit:
         async for _, _, issue, number, done, finished, *memory in wires:
             if finished:
                 break
-            log.cycle(issue, number, done)
+            if self.memory.cycle == LONGEST:
+                raise TimeoutError(f"the program has not ended after {LONGEST:,} cycles")
+            log.cycle(self.memory.cycle, issue, number, done)
             answer = self.memory.after(Request(*memory))
             sim.set(reading.answer, answer.answer)
             sim.set(reading.data, answer.data)
@@ -117,34 +120,3 @@ class Circuit:
         """The norm unit's own numbers."""
         unit = self.core.units["norm"]
         return {name: sim.get(getattr(unit, name)) for name in ("largest", "squares", "inverse", "worth")}
-
-
-@dataclass
-class Log:
-    """When each instruction began and ended: it begins the cycle after it was issued, and ends after its last cycle."""
-
-    program: Sequence[Instruction]
-    now: int = 0
-    start: dict[int, int] = field(default_factory=dict)
-    end: dict[int, int] = field(default_factory=dict)
-    working: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in UNITS})
-
-    def cycle(self, issue: int, number: int, done: int) -> None:
-        """One cycle's strobes. A unit finishes its instructions in order."""
-        for bit, name in enumerate(UNITS):
-            if done >> bit & 1:
-                self.end[self.working[name].pop(0)] = self.now + 1
-        if issue:
-            self.start[number] = self.now + 1
-            unit = OPERATIONS[self.program[number].mnemonic].unit
-            if unit:
-                self.working[unit].append(number)
-            else:
-                self.end[number] = self.now + 1
-        self.now += 1
-        if self.now > LONGEST:
-            raise TimeoutError(f"the program has not ended after {LONGEST:,} cycles")
-
-    def times(self) -> list[tuple[int, int]]:
-        """Start and end of all instructions, in program order."""
-        return [(self.start[number], self.end[number]) for number in sorted(self.start)]

@@ -24,6 +24,7 @@ from hardware_sim.rtl.adder import Adder
 from hardware_sim.rtl.arithmetic import saturated
 from hardware_sim.rtl.registers import one_hot, read_port, write_port
 from hardware_sim.rtl.stream import Stream, reading
+from hardware_sim.rtl.timer import Timer
 from hardware_sim.rtl.walk import Walk
 from hardware_sim.rtl.word import WORD, said
 
@@ -93,9 +94,8 @@ class Tmatmul(Component):
         """When the next tile may come, and which registers are not free: with double buffering an input is early."""
         held = [one_hot(self.machine, order.y, going_on) for order, going_on in works]
         if self.machine.double_buffer:
-            timer = Signal(range(law.busy(self.machine) + 1))
-            m.d.sync += timer.eq(Mux(self.start, law.busy(self.machine), Mux(timer == 0, 0, timer - 1)))
-            m.d.comb += self.ready.eq(timer == 0)
+            m.submodules.timer = timer = Timer(law.busy(self.machine))
+            m.d.comb += [timer.start.eq(self.start), self.ready.eq(timer.ready)]
             held.append(one_hot(self.machine, *copied))
         else:
             m.d.comb += self.ready.eq(~Cat(going_on for _, going_on in works).any())

@@ -1,0 +1,68 @@
+"""The same circuit as a compiled program: Amaranth writes it down, Yosys turns that into Verilog, Verilator into C++.
+
+Course    notebook 13, "The model on the machine"
+
+Hundreds of times faster than Amaranth's own simulator once it is built, so that the widths of real machines can be
+compared, too. Registers are seen through memory: let the program store them.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import which
+
+import numpy as np
+from amaranth.back import rtlil
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from hardware_sim.course.isa import COURSE_SET
+from hardware_sim.course.machine import Machine
+from hardware_sim.isa import Instruction
+from hardware_sim.rtl.core import BITS, Core
+from hardware_sim.rtl.log import Log
+
+TOOLS = ("yosys", "verilator")
+WORD_BYTES = -(-BITS // 8)
+BENCH = Path(__file__).with_name("bench.cpp")
+VERILATOR = (
+    "verilator", "--cc", "--exe", "--build", "-j", "1", "-Wno-fatal", "--top-module", "top", "-CFLAGS", "-O1",
+    "--x-initial", "0", "--Mdir")
+
+
+def missing_tools() -> list[str]:
+    """Which of the tools needed are not installed here."""
+    return [tool for tool in TOOLS if which(tool) is None]
+
+
+def build(machine: Machine, folder: Path) -> Path:
+    """The core as a program, in an empty folder. OSError for a tool that is not there or fails."""
+    core, text = Core(machine), folder / "core.il"
+    ports = {"_".join(path): (signal, None) for path, _, signal in core.signature.flatten(core)}
+    text.write_text(rtlil.convert(core, ports=ports, emit_src=False), "utf-8")
+    call("yosys", "-q", "-p", f"read_rtlil {text}; proc; write_verilog -noattr {folder / 'core.v'}")
+    call(*VERILATOR, str(folder / "made"), str(folder / "core.v"), str(BENCH))
+    return folder / "made" / "Vtop"
+
+
+def run(
+    core: Path, machine: Machine, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0,
+) -> tuple[list[tuple[int, int]], UInt8[ndarray, "bytes"]]:
+    """Start and end of each instruction, and what is in memory then."""
+    words, image = core.with_name("program.bin"), core.with_name("memory.bin")
+    words.write_bytes(b"".join(COURSE_SET.encode(line).to_bytes(WORD_BYTES, "little") for line in program))
+    image.write_bytes(memory.tobytes())
+    sizes = map(str, (WORD_BYTES, machine.port_bytes, machine.read_latency, token))
+    said = call(str(core), str(words), str(image), *sizes)
+    log = Log(program)
+    for line in said.splitlines():
+        log.cycle(*map(int, line.split()))
+    return log.times(), np.frombuffer(image.read_bytes(), np.uint8)
+
+
+def call(*command: str) -> str:
+    """What a tool prints. OSError with its own words when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise OSError(f"{command[0]} failed: {(done.stderr or done.stdout)[-2000:]}")
+    return done.stdout
