@@ -149,9 +149,8 @@ def _run(table, token, registers, seen, numbers, tiles, codes, sums, scratch):
             largest, squares = seen[0], seen[1]
             for k in range(d):
                 largest = max(largest, abs(a[k]))
-                squares += a[k] * a[k]
-                if squares < 0:              # beyond 63 bits
-                    squares = LARGEST_SQUARES
+                square = a[k] * a[k]
+                squares = LARGEST_SQUARES if squares > LARGEST_SQUARES - square else squares + square
             seen[0], seen[1] = largest, squares
         elif operation == FIN:
             _finish(seen, table[i, 6], table[i, 5])
