@@ -46,6 +46,7 @@ def lower(
     ValueError for a model that is not in the paper's form, or too large for the machine's address space.
     """
     layout = place(config, machine, biased)
+    AddressMap(tuple(layout.regions), machine.address_bits)  # refused before a long program is written
     lines = Writer(layout, scale).token()
     allocation = Allocation(lines, machine.registers, lambda n: layout.work.start + n * machine.vector_bytes)
     instructions = [*allocation.run(), Instruction("end")]
