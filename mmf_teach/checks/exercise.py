@@ -21,6 +21,7 @@ TODO, NOT_YET, ERROR, PASSED = "todo", "not yet", "error", "passed"
 FILES = {                                    # which file of mmf_teach.checks holds the exercises of a notebook
     "01": "the_price_of_a_multiply", "02": "three_values_are_enough", "03": "from_floats_to_trits",
     "04": "fast_kernels",
+    "09": "long_contexts",
     "06": "mixing_channels",
 }
 LEFT = "text-align:left"
