@@ -25,7 +25,7 @@ OPTIONS = {
     "convert": ["FOLDER", "OUT", "--json"],
     "evaluate": ["--text", "--model", "--window", "--json"],
     "train": ["recipe", "--out", "--device", "--corpus", "--steps", "--json"],
-    "sweep": ["recipe", "trials", "--out", "--device", "--json"],
+    "sweep": ["recipe", "trials", "--out", "--device", "--steps", "--only", "--json"],
     "build": ["NAME", "--check"],
     "progress": ["--export", "--name", "--json"],
     "bench": ["WHAT", "--json", "--quick"],
