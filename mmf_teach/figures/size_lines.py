@@ -16,12 +16,13 @@ def size_lines(
     >>> size_lines([1, 2], {"a model": [3.0, 6.0]}, {}, "It doubles", "tokens", "bytes").layout.yaxis.type
     'log'
     """
-    figure, said_sizes = go.Figure(), [f"{size:,}" for size in sizes]
+    figure, spelt = go.Figure(), [f"{size:,}" for size in sizes]
     for number, (name, values) in enumerate(curves.items()):
-        line = {
-            "color": colours.get(name, COLORWAY[number % len(COLORWAY)]), "width": 3,
-            "dash": DASHES[number % len(DASHES)]}
-        figure.add_scatter(x=sizes if guessing is None else said_sizes, y=values, name=name, mode="lines+markers", line=line, marker={"size": 7})
+        colour, dash = colours.get(name, COLORWAY[number % len(COLORWAY)]), DASHES[number % len(DASHES)]
+        figure.add_scatter(
+            x=sizes if guessing is None else spelt, y=values, name=name, mode="lines+markers",
+            line={"color": colour, "width": 3, "dash": dash}, marker={"size": 7},
+        )
     told = sorted({0, len(sizes) // 2, len(sizes) - 1})      # in words: both ends and the middle
     said = "; ".join(
         f"{name}: " + ", ".join(f"{spelled(values[at])} at {sizes[at]:,}" for at in told)
@@ -31,7 +32,7 @@ def size_lines(
     beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
     figure.update_layout(legend=beside)
     if guessing is None:
-        figure.update_xaxes(type="log", tickvals=sizes, ticktext=said_sizes)
+        figure.update_xaxes(type="log", tickvals=sizes, ticktext=spelt)
         return figure.update_yaxes(type="log", dtick=1, exponentformat="none")
     figure.update_xaxes(type="category")     # a size may be 0 here
     figure.add_hline(y=guessing, line={"color": GREY, "dash": "dot"}, annotation_text="guessing")
