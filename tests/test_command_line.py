@@ -24,6 +24,10 @@ OPTIONS = {
     "generate": ["prompt", "--tokens", "--seed", "--temperature", "--model", "--engine", "--json"],
     "convert": ["FOLDER", "OUT", "--json"],
     "evaluate": ["--text", "--model", "--window", "--json"],
+    "audit": [
+        "--model", "--width", "--blocks", "--vocab", "--heads", "--kv-heads", "--size", "--checkpoint", "--tokens", "--form",
+        "--float-head", "--formula", "--json"],
+    "compare": ["--model", "--twin", "--size", "--context", "--batch", "--memory", "--json"],
     "train": ["recipe", "--out", "--device", "--corpus", "--steps", "--json"],
     "sweep": ["recipe", "trials", "--out", "--device", "--steps", "--only", "--json"],
     "build": ["NAME", "--check"],

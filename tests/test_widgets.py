@@ -22,6 +22,7 @@ from mmf_teach.notebook.predict import predict
 from mmf_teach.notebook.quiz import exit_ticket
 from mmf_teach.widgets import explorer, outlier, writer
 from mmf_teach.widgets.bit_planes import BitPlanes
+from mmf_teach.widgets.compare import Compare
 from mmf_teach.widgets.energy_split import EnergySplit
 from mmf_teach.widgets.letter_trace import LetterTrace
 from mmf_teach.widgets.moved_bytes import MovedBytes
@@ -31,8 +32,8 @@ from mmf_teach.widgets.ternary_dot import TernaryDot
 from mmf_teach.widgets.writer import Writer, count_operations, writing
 
 EVERY = {                                    # one of each kind; the writer, which needs a model, has tests of its own
-    "bit_planes": BitPlanes, "energy_split": EnergySplit, "outlier": Outlier, "packing_byte": PackingByte,
-    "ternary_dot": TernaryDot, "moved_bytes": MovedBytes,
+    "bit_planes": BitPlanes, "compare": Compare, "energy_split": EnergySplit, "outlier": Outlier,
+    "packing_byte": PackingByte, "ternary_dot": TernaryDot, "moved_bytes": MovedBytes,
     "letter_trace": lambda: LetterTrace(
         build(ModelConfig("matmul_free", len(CORPUS.vocabulary), 16, 1)).eval(), CORPUS.vocabulary, text="a hat"),
     "prediction": lambda: predict("01.a", "How many?", "pJ"), "quiz": lambda: exit_ticket("01"),

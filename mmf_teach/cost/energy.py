@@ -22,7 +22,7 @@ def energy_pj(operations: Mapping[str, int], costs: Mapping[str, Quantity]) -> f
     return total
 
 
-def moving_pj(data_bytes: float, cost: Quantity) -> float:
+def moving_pj(data_bytes: int | float, cost: Quantity) -> float:
     """Energy to move that many bytes, in picojoules. ValueError for a cost that is not one of moving bits."""
     if cost.unit not in BITS:
         raise ValueError(f"{cost.unit} is not the cost of moving bits; that is one of {', '.join(BITS)}")
