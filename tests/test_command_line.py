@@ -25,8 +25,8 @@ OPTIONS = {
     "convert": ["FOLDER", "OUT", "--json"],
     "evaluate": ["--text", "--model", "--window", "--json"],
     "audit": [
-        "--model", "--width", "--blocks", "--vocab", "--heads", "--kv-heads", "--size", "--checkpoint", "--tokens", "--form",
-        "--float-head", "--formula", "--json"],
+        "--model", "--width", "--blocks", "--vocab", "--heads", "--kv-heads", "--size", "--checkpoint", "--tokens",
+        "--form", "--float-head", "--formula", "--json"],
     "compare": ["--model", "--twin", "--size", "--context", "--batch", "--memory", "--json"],
     "train": ["recipe", "--out", "--device", "--corpus", "--steps", "--json"],
     "sweep": ["recipe", "trials", "--out", "--device", "--steps", "--only", "--json"],

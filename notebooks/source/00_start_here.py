@@ -25,6 +25,7 @@ from mmf_teach.notebook.picture import picture
 from mmf_teach.notebook.predict import predict, reveal
 from mmf_teach.notebook.progress_page import Panel
 from mmf_teach.paths import DATA, SHIPPED_MODEL
+from mmf_teach.widgets.compare import Compare
 from mmf_teach.widgets.writer import Writer
 
 # %% [markdown]
@@ -125,9 +126,17 @@ picture(count_bars(counts, colours, title, "operations per letter (counted)"))
 # number. Notebook 07 lists every one of them.
 #
 # Two things these bars do not say. PyTorch, which ran the model just now, still hands trits to a dense product,
-# because that is what it has; notebook 04 runs them without. And fewer multiplications need not mean less energy:
-# notebooks 01 and 14 weigh an operation against the bytes it needs.
+# because that is what it has; notebook 04 runs them without. And fewer multiplications need not mean less energy.
 #
+# ## Does it save energy?
+#
+# Here is a model of your choice beside its twin that multiplies matrices: what a token costs, by cause. *Which of the
+# three colours decides, and what must the twin do to win?* (Notebooks 01, 07 and 14 say where the numbers are from.)
+
+# %%
+Compare()
+
+# %% [markdown]
 # ## Is it any good?
 #
 # Not by reading a sample: samples flatter. A fair measure is the **loss**: the mean surprise, in nats, at each
