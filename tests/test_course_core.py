@@ -302,6 +302,34 @@ def test_the_compiled_core_leaves_the_golden_numbers_whatever_the_program(seed):
     assert golden.registers.min() >= LOW and golden.registers.max() <= HIGH
 
 
+@LAWS
+@given(st.integers(0, 10**6), st.integers(-1, 3))
+def test_programs_that_this_machine_cannot_run_are_refused_and_never_crash(seed, token):
+    """Registers and addresses of any size: a sentence, from both, or the same numbers."""
+    dice = np.random.default_rng(seed)
+    memory = random_memory(dice, SMALL)
+    ends = {"@": len(memory) + 4, "y": 9, "a": 9, "b": 9}
+    program = [
+        Instruction(i.mnemonic, {n: 4 * int(dice.integers(ends[n] // 4)) if n == "@" else int(dice.integers(ends[n]))
+                                 if n in ends and not dice.integers(12) else v for n, v in i.operands.items()})
+        for i in random_program(dice, 6, SMALL) if i.mnemonic != "sv"]
+    told, left = [], []
+    for make in (lambda: Golden(SMALL, memory.copy()), lambda: Compiled(SMALL, memory.copy(), decode(program))):
+        try:
+            core = make()
+            core.run(program, token) if isinstance(core, Golden) else core.run(token)
+            left.append(core.registers.tolist())
+        except ValueError as problem:
+            told.append(str(problem))
+    assert len(told) == 2 or (not told and left[0] == left[1])
+    assert all(len(sentence) > 20 for sentence in told)
+
+
+def test_compiled_code_is_given_no_address_between_numbers():
+    with pytest.raises(ValueError, match="a multiple of 4"):
+        Compiled(SMALL, np.zeros(256, np.uint8), decode([Instruction("ldv", {"y": 0, "@": 6})]))
+
+
 def test_random_programs_do_saturate():
     """Else the test above would say little."""
     lost = []

@@ -42,6 +42,7 @@ class Compiled:
     """
 
     def __init__(self, machine: Machine, memory: UInt8[ndarray, "bytes"], table: Table):
+        require_possible(table, machine, len(memory))
         self.machine, self.memory, self.saturated = machine, memory, 0
         self.registers = np.zeros((machine.registers, machine.d), np.int64)
         self.seen = np.zeros(4, np.int64)                    # largest, squares, inverse, worth
@@ -57,12 +58,25 @@ class Compiled:
 
     def run(self, token: int = 0) -> None:
         """The whole program, for one token. ValueError for bytes that the memory does not have."""
+        if token < 0:
+            raise ValueError(f"a token is a number from zero up, not {token}")
         lost = _run(
             self._table, token, self.registers, self.seen, self._numbers, self._tiles, self._codes, self._sums,
             self._scratch)
         if lost < 0:
             raise ValueError(f"token {token} lies beyond the end of the memory, at {len(self.memory):#x}")
         self.saturated += lost
+
+
+def require_possible(table: Table, machine: Machine, memory_bytes: int) -> None:
+    """ValueError for registers or tiles that there are not: compiled code would not notice."""
+    if table[:, 1:4].max(initial=0) >= machine.registers:
+        raise ValueError(f"register v{table[:, 1:4].max()} is out of range: this machine has {machine.registers}")
+    if (table[:, -1] % 4 * (table[:, -1] >= 0)).any():
+        raise ValueError("an address is a multiple of 4, as every number's is")
+    last = table[np.isin(table[:, 0], (TMM, TMA)), -1].max(initial=-machine.tile_bytes)
+    if last + machine.tile_bytes > memory_bytes:
+        raise ValueError(f"the tile at {last:#x} lies beyond the end of the memory, at {memory_bytes:#x}")
 
 
 def packed_tiles(memory: UInt8[ndarray, "bytes"], addresses: Int64[ndarray, "tiles"], machine: Machine) -> ndarray:

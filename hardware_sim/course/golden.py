@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int8, Int64, UInt8
 from numpy import ndarray
 
+from hardware_sim.course.isa import instruction_set
 from hardware_sim.course.machine import Machine
 from hardware_sim.course.units import load_store, norm, rowwise, tmatmul
 from hardware_sim.isa import Instruction
@@ -23,12 +24,15 @@ class Golden:
 
     def __init__(self, machine: Machine, memory: UInt8[ndarray, "bytes"]):
         self.machine, self.memory, self.token = machine, memory, 0
+        self.set = instruction_set(machine.registers, machine.address_bits)
         self.registers = np.zeros((machine.registers, machine.d), np.int64)
         self.seen = norm.Seen()
         self.saturated = 0                   # elements that did not fit into a register
 
     def run(self, program: Iterable[Instruction], token: int = 0) -> None:
-        """Instructions up to `end`, for one token. ValueError for bytes that the memory does not have."""
+        """Instructions up to `end`, for one token. ValueError for what the machine or its memory does not have."""
+        if token < 0:
+            raise ValueError(f"a token is a number from zero up, not {token}")
         self.token = token
         for instruction in program:
             if instruction.mnemonic == "end":
@@ -36,8 +40,8 @@ class Golden:
             self.step(instruction)
 
     def step(self, instruction: Instruction) -> None:
-        """One instruction."""
-        i, seen = instruction, self.seen
+        """One instruction. ValueError for one that this machine does not have, or bytes beyond its memory."""
+        i, seen = self.set.check(instruction), self.seen
         match i.mnemonic:
             case "ldv":
                 self._write(i["y"], load_store.load(self._bytes(i["@"], self.machine.vector_bytes)))
