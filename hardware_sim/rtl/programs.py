@@ -14,6 +14,7 @@ from hardware_sim.course.isa import OPERATIONS
 from hardware_sim.course.machine import Machine
 from hardware_sim.isa import Instruction
 
+LANES = 5                                    # how many numbers of lanes there are: d, d / 2 and so on
 VECTORS, TILES = 6, 3                        # places in memory
 OFTEN = {"ldv": 3, "sv": 2, "tmm": 3, "tma": 3, "acc": 2, "code": 2, "fin": 1, "end": 0}        # others: 2
 EDGES = (0, 1, -1, 127, -128, 1 << 11, -(1 << 15), 1 << 15, (1 << 31) - 1, -(1 << 31))
@@ -22,7 +23,7 @@ EDGES = (0, 1, -1, 127, -128, 1 << 11, -(1 << 15), 1 << 15, (1 << 31) - 1, -(1 <
 def machines(d: int, seed: int, **fixed: int | bool) -> Iterator[Machine]:
     """Machines of one width: lanes, memory port, latency and requests under way as chance has it."""
     random = Random(seed)
-    powers = [1 << bits for bits in range(d.bit_length())]
+    powers = [1 << bits for bits in range(d.bit_length())][-LANES:]
     while True:
         port = random.choice([power for power in (4, 8, 16, 32, 64, 128) if power <= min(4 * d, d * d // 4)])
         yield Machine(**{
