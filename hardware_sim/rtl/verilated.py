@@ -22,12 +22,12 @@ from hardware_sim.isa import Instruction
 from hardware_sim.rtl.core import BITS, Core
 from hardware_sim.rtl.log import Log
 
-TOOLS = ("yosys", "verilator")
+TOOLS = ("yosys", "verilator", "g++", "make")
 WORD_BYTES = -(-BITS // 8)
 BENCH = Path(__file__).with_name("bench.cpp")
 VERILATOR = (
-    "verilator", "--cc", "--exe", "--build", "-j", "1", "-Wno-fatal", "--top-module", "top", "-CFLAGS", "-O1",
-    "--x-initial", "0", "--Mdir")
+    "verilator", "--cc", "--exe", "--build", "-j", "1", "-Wno-fatal", "--top-module", "top", "--x-initial", "0",
+    "-MAKEFLAGS", "OPT_FAST=-O0 OPT_GLOBAL=-O0", "--Mdir")       # compiling takes longer than what it would save
 
 
 def missing_tools() -> list[str]:
