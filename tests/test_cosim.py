@@ -208,6 +208,19 @@ def test_a_program_that_does_not_end_is_given_up(monkeypatch):
         Circuit(machine()).run(program(""), toy_memory(1))
 
 
+def test_what_the_circuit_has_no_room_for_is_refused():
+    one = circuit(machine())
+    lines = [Instruction("clr")] * one.core.words
+    with pytest.raises(ValueError, match="257 instructions, but this core keeps 256"):
+        one.run([*lines, Instruction("end")], toy_memory(1))
+    with pytest.raises(ValueError, match="token 65536 does not fit"):
+        one.run(program(""), toy_memory(1), token=1 << 16)
+    with pytest.raises(ValueError, match="asks for the bytes 0x300 to 0x308 of 0x300"):
+        Circuit(machine()).run(program("ldv v0,768"), toy_memory(1))
+    with pytest.raises(ValueError, match="asks for the bytes 0x300 to 0x308 of 0x300"):
+        Circuit(machine()).run(program("sv v0,744"), toy_memory(1))
+
+
 def test_memory_answers_in_order_a_beat_a_cycle():
     one = machine(read_latency=2)
     memory, idle = FixedLatencyMemory(one, np.arange(32, dtype=np.uint8)), Request(*[0] * 7)

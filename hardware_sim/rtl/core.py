@@ -5,6 +5,7 @@ Cycles    the rules of hardware_sim/core.py: in order, at most one a cycle; an i
           register it names and, where it uses memory, for whoever has the memory port
 """
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import and_, or_
 
@@ -12,8 +13,9 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from hardware_sim.course.isa import OPERATIONS
+from hardware_sim.course.isa import COURSE_SET, OPERATIONS
 from hardware_sim.course.machine import Machine
+from hardware_sim.isa import Instruction
 from hardware_sim.rtl.arithmetic import wire
 from hardware_sim.rtl.load_store import TOKEN, LoadStore
 from hardware_sim.rtl.norm import Norm
@@ -23,6 +25,7 @@ from hardware_sim.rtl.stream import reading, writing
 from hardware_sim.rtl.tmatmul import Tmatmul
 from hardware_sim.rtl.word import WORD, said, uses
 
+WORDS = 256                                  # instructions that a core keeps, unless it is built for more
 BITS = WORD.size                             # of an instruction word
 UNITS = {"load/store": LoadStore, "rowwise": Rowwise, "norm": Norm, "tmatmul": Tmatmul}
 NUMBERS = {row.unit: row.code["unit"] for row in OPERATIONS.values()}            # what the word calls a unit
@@ -30,10 +33,19 @@ DONE = ("loaded", "stored", "rowwise", "norm", "tmatmul")                       
 LOADS, TILES = 0, 1                          # who reads memory: a request's tag, which comes back with its answers
 
 
+def words_of(program: Sequence[Instruction], words: int, token: int) -> list[int]:
+    """The words of a program. ValueError for more than the core has room for, or a token too large for its input."""
+    if len(program) > words:
+        raise ValueError(f"the program has {len(program)} instructions, but this core keeps {words}")
+    if not 0 <= token < 1 << TOKEN:
+        raise ValueError(f"token {token} does not fit into the {TOKEN} bits of the core's input")
+    return [COURSE_SET.encode(instruction) for instruction in program]
+
+
 class Core(Component):
     """Program memory, issue, four units and the registers between them. While `run` is low it stands before word 0."""
 
-    def __init__(self, machine: Machine, words: int = 256):
+    def __init__(self, machine: Machine, words: int = WORDS):
         self.machine, self.words = machine, words
         self.units = {name: unit(machine) for name, unit in UNITS.items()}
         super().__init__({

@@ -4,7 +4,9 @@ Course    notebook 13, "The model on the machine"
 Compared  registers, the norm unit's four numbers, all of memory, and start and end of every instruction
           circuit: rtl/core.py in Amaranth's simulator, with the memory of rtl/memory.py
           model: course/golden.py for values, hardware_sim/core.py with course/core.py for cycles
-Not       memories other than one of fixed latency (banks, refresh, a shared bus), and several answers at once
+Covered   lanes, row lanes, port and burst sizes, requests under way (each of the two readers has as many as the machine
+          says), read latency, number of registers, single and double buffering
+Not       memories other than one of fixed latency: no banks, no refresh, nobody else on the bus
 """
 
 from collections.abc import Sequence
@@ -18,10 +20,9 @@ from numpy import ndarray
 from hardware_sim.core import run
 from hardware_sim.course.core import CourseCore
 from hardware_sim.course.golden import Golden
-from hardware_sim.course.isa import COURSE_SET
 from hardware_sim.course.machine import Machine
 from hardware_sim.isa import Instruction
-from hardware_sim.rtl.core import Core
+from hardware_sim.rtl.core import Core, words_of
 from hardware_sim.rtl.log import Log
 from hardware_sim.rtl.memory import FixedLatencyMemory, Request
 
@@ -74,7 +75,11 @@ class Circuit:
         self.simulator.add_testbench(self.bench)
 
     def run(self, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0) -> Seen:
-        """One program, from registers and norm unit all zero. TimeoutError when it does not end."""
+        """One program, from registers and norm unit all zero.
+
+        ValueError for a program that the core has no room for, TimeoutError for one that does not end.
+        """
+        self.words = words_of(program, self.core.words, token)
         self.program, self.memory, self.token = program, FixedLatencyMemory(self.machine, memory), token
         if self.used:
             self.simulator.reset()
@@ -85,10 +90,10 @@ class Circuit:
     async def bench(self, sim: SimulatorContext) -> None:
         """Loads the program, plays the memory, and writes down when each instruction is issued and when it is done."""
         core = self.core
-        for place, instruction in enumerate(self.program):
+        for place, word in enumerate(self.words):
             sim.set(core.store, 1)
             sim.set(core.place, place)
-            sim.set(core.word, COURSE_SET.encode(instruction))
+            sim.set(core.word, word)
             await sim.tick()
         sim.set(core.store, 0)
         sim.set(core.token, self.token)

@@ -42,15 +42,21 @@ class FixedLatencyMemory:
         self.coming: deque[tuple[int, Answer]] = deque()         # cycle in which it may come, and what
 
     def after(self, wires: Request) -> Answer:
-        """The answer in the next cycle, given what the core says in this one."""
+        """The answer in the next cycle to what the core says in this one. ValueError for bytes that are not there."""
         if wires.write:
-            end = wires.write_address + self.beat
-            self.bytes[wires.write_address:end] = wires.write_data.to_bytes(self.beat, "little")
+            self.bytes[self.beat_at(wires.write_address)] = wires.write_data.to_bytes(self.beat, "little")
         if wires.ask:
-            for start in range(wires.address, wires.address + wires.beats * self.beat, self.beat):
-                data = int.from_bytes(self.bytes[start:start + self.beat], "little")
+            for address in range(wires.address, wires.address + wires.beats * self.beat, self.beat):
+                data = int.from_bytes(self.bytes[self.beat_at(address)], "little")
                 self.coming.append((self.cycle + self.latency, Answer(1, wires.tag, data)))
         self.cycle += 1
         if self.coming and self.coming[0][0] <= self.cycle:
             return self.coming.popleft()[1]
         return Answer()
+
+    def beat_at(self, address: int) -> slice:
+        """The bytes of a beat. ValueError when there are none at that address."""
+        end = address + self.beat
+        if end > len(self.bytes):
+            raise ValueError(f"the circuit asks for the bytes {address:#x} to {end:#x} of {len(self.bytes):#x}")
+        return slice(address, end)

@@ -16,10 +16,9 @@ from amaranth.back import rtlil
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from hardware_sim.course.isa import COURSE_SET
 from hardware_sim.course.machine import Machine
 from hardware_sim.isa import Instruction
-from hardware_sim.rtl.core import BITS, Core
+from hardware_sim.rtl.core import BITS, WORDS, Core, words_of
 from hardware_sim.rtl.log import Log
 
 TOOLS = ("yosys", "verilator", "g++", "make")
@@ -35,9 +34,9 @@ def missing_tools() -> list[str]:
     return [tool for tool in TOOLS if which(tool) is None]
 
 
-def build(machine: Machine, folder: Path) -> Path:
+def build(machine: Machine, folder: Path, words: int = WORDS) -> Path:
     """The core as a program, in an empty folder. OSError for a tool that is not there or fails."""
-    core, text = Core(machine), folder / "core.il"
+    core, text = Core(machine, words), folder / "core.il"
     ports = {"_".join(path): (signal, None) for path, _, signal in core.signature.flatten(core)}
     text.write_text(rtlil.convert(core, ports=ports, emit_src=False), "utf-8")
     call("yosys", "-q", "-p", f"read_rtlil {text}; proc; write_verilog -noattr {folder / 'core.v'}")
@@ -47,13 +46,15 @@ def build(machine: Machine, folder: Path) -> Path:
 
 def run(
     core: Path, machine: Machine, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0,
+    words: int = WORDS,
 ) -> tuple[list[tuple[int, int]], UInt8[ndarray, "bytes"]]:
-    """Start and end of each instruction, and what is in memory then."""
-    words, image = core.with_name("program.bin"), core.with_name("memory.bin")
-    words.write_bytes(b"".join(COURSE_SET.encode(line).to_bytes(WORD_BYTES, "little") for line in program))
+    """Start and end of each instruction, and what is in memory then. ValueError for a program without room."""
+    encoded, image = words_of(program, words, token), core.with_name("memory.bin")
+    text = core.with_name("program.bin")
+    text.write_bytes(b"".join(word.to_bytes(WORD_BYTES, "little") for word in encoded))
     image.write_bytes(memory.tobytes())
     sizes = map(str, (WORD_BYTES, machine.port_bytes, machine.read_latency, token))
-    said = call(str(core), str(words), str(image), *sizes)
+    said = call(str(core), str(text), str(image), *sizes)
     log = Log(program)
     for line in said.splitlines():
         log.cycle(*map(int, line.split()))
