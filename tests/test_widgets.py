@@ -12,6 +12,9 @@ import traitlets
 from fixtures.tiny import CORPUS
 from IPython.core.formatters import DisplayFormatter
 
+from hardware_sim.assembler import assemble
+from hardware_sim.published.inputs import random_memory
+from hardware_sim.published.machine import TOKEN_MIXER, paper2024
 from mmf_teach.cost.formulas import remaining_operations, ternary_operations
 from mmf_teach.figures import style
 from mmf_teach.model.build import build
@@ -28,6 +31,7 @@ from mmf_teach.widgets.letter_trace import LetterTrace
 from mmf_teach.widgets.moved_bytes import MovedBytes
 from mmf_teach.widgets.outlier import EDGES, RULES, SHAPES, SIZES, Outlier, in_words, others, outlier_view
 from mmf_teach.widgets.packing_byte import PackingByte
+from mmf_teach.widgets.stepper import Stepper
 from mmf_teach.widgets.ternary_dot import TernaryDot
 from mmf_teach.widgets.writer import Writer, count_operations, writing
 
@@ -36,9 +40,19 @@ EVERY = {                                    # one of each kind; the writer, whi
     "packing_byte": PackingByte, "ternary_dot": TernaryDot, "moved_bytes": MovedBytes,
     "letter_trace": lambda: LetterTrace(
         build(ModelConfig("matmul_free", len(CORPUS.vocabulary), 16, 1)).eval(), CORPUS.vocabulary, text="a hat"),
+    "stepper": lambda: stepper(clocked=True),
     "prediction": lambda: predict("01.a", "How many?", "pJ"), "quiz": lambda: exit_ticket("01"),
     "reorder": lambda: parsons("01.3"),
 }
+
+
+def stepper(clocked: bool) -> Stepper:
+    """The token mixer on a small machine."""
+    machine = paper2024(4, 2, 2)
+    program = assemble(TOKEN_MIXER.read_text("utf-8"), machine.instruction_set, machine.region_bytes)
+    return Stepper(program, random_memory(program, machine, 0), machine, clocked)
+
+
 COMMON = {"layout", "tabbable", "tooltip"}   # every ipywidget has these
 SCRIPTS = sorted(explorer.HERE.glob("*.js"))
 TEMPERATURES = [0.0, 0.5, 1.0, 1.5]
