@@ -69,7 +69,7 @@ def in_tiles(x: Int64[ndarray, "*rows n"], d: int) -> Int64[ndarray, "*rows tile
 def tiles_of(trits: Int8[ndarray, "out in"], d: int) -> Int8[ndarray, "tiles d d"]:
     """A matrix cut into tiles, row of tiles by row of tiles, filled up with zeros."""
     outputs, inputs = trits.shape
-    whole = np.pad(trits, [(0, -outputs % d), (0, -inputs % d)])
+    whole = trits if outputs % d == inputs % d == 0 else np.pad(trits, [(0, -outputs % d), (0, -inputs % d)])
     return whole.reshape(-1, d, whole.shape[1] // d, d).swapaxes(1, 2).reshape(-1, d, d)
 
 
