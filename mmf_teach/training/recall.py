@@ -45,16 +45,16 @@ class Recall:
         return 2 * self.pairs + self.gap + 2 * self.asked
 
     def sequences(self, count: int, rng: np.random.Generator, length: int | None = None) -> tuple[Numbers, Numbers]:
-        """`count` sequences and what each token should foretell; noise comes first where `length` asks for more."""
-        before = (length or self.length) - self.length
+        """`count` sequences and what each token should foretell; noise fills them up to `length`."""
+        after = (length or self.length) - self.length
         keys = rng.permuted(np.tile(np.arange(KEYS), (count, 1)), axis=1)[:, : self.pairs]
         values = KEYS + rng.integers(VALUES, size=(count, self.pairs))
         which = rng.permuted(np.tile(np.arange(self.pairs), (count, 1)), axis=1)[:, : self.asked]
         questions = _in_turn(np.take_along_axis(keys, which, 1), np.take_along_axis(values, which, 1))
-        noise = KEYS + VALUES + rng.integers(NOISE, size=(count, before + self.gap))
-        tokens = np.hstack([noise[:, :before], _in_turn(keys, values), noise[:, before:], questions])
+        noise = KEYS + VALUES + rng.integers(NOISE, size=(count, self.gap + after))
+        tokens = np.hstack([_in_turn(keys, values), noise[:, : self.gap], questions, noise[:, self.gap :]])
         targets = np.full_like(tokens, NOT_ASKED)
-        targets[:, -2 * self.asked :: 2] = questions[:, 1::2]
+        targets[:, 2 * self.pairs + self.gap : self.length : 2] = questions[:, 1::2]
         return tokens, targets
 
 
