@@ -62,7 +62,7 @@ def test_a_program_drawn():
         ".....>##.",
         "......>#.",
     ]
-    assert [event.reason for event in events] == ["", PORT, "", ""]
+    assert [(event.reason, event.blocker) for event in events] == [("", None), (PORT, 0), ("", None), ("", None)]
     assert total_cycles(events) == 10
 
 
