@@ -267,6 +267,8 @@ def test_a_model_too_large_for_the_address_space_is_refused(integers):
 def test_a_vector_too_wide_for_the_norm_is_refused():
     with pytest.raises(ValueError, match="wider than the 65535"):
         lower(ModelConfig("matmul_free", 65, 128, 1, inner_width=65_536), COURSE)
+    with pytest.raises(ValueError, match="a vector of 65536 numbers is wider"):
+        lower(ModelConfig("matmul_free", 2, 65_500, 1, inner_width=8), WIDE)
 
 
 def test_a_decoded_program_says_what_the_instructions_say():

@@ -67,20 +67,20 @@ def names(config: ModelConfig) -> list[str]:
 
 
 def require_form(config: ModelConfig) -> None:
-    """ValueError for a model that our core cannot run."""
+    """ValueError for a model of a form that our core cannot run."""
     if config.kind != "matmul_free":
         raise ValueError(
             f"a {config.kind} cannot be lowered: our core runs MatMul-free models in the paper's form (matmul_free)")
-    widest = max(config.width, config.inner)
-    if widest > WIDEST:
-        raise ValueError(f"a vector of {widest} numbers is wider than the {WIDEST} that our core can norm")
 
 
 def place(config: ModelConfig, machine: Machine, biased: Collection[str] = BIASED, work_vectors: int = 0) -> Layout:
-    """Regions for a model, one after the other. ValueError for a model of another form than the paper's."""
+    """Regions for a model, one after the other. ValueError for another form than the paper's, or a vector too wide."""
     require_form(config)
     d, placing = machine.d, Placing()
     vector, wide = machine.vector_bytes, -(-config.width // d)
+    widest = max(wide * d, config.inner)
+    if widest > WIDEST:
+        raise ValueError(f"a vector of {widest} numbers is wider than the {WIDEST} that our core can norm")
     tiles = {name: tuple(-(-size // d) for size in shape_of(name, config)) for name in names(config)}
     embedding = placing.region("embedding", config.vocab * wide * vector, CONSTANT)
     trits = {name: placing.region(name, rows * columns * machine.tile_bytes, CONSTANT)

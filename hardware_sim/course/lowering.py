@@ -139,9 +139,7 @@ class Writer:
         """One row of tiles times the codes; `then` takes the activations, once the next matrix is under way."""
         layout, machine = self.layout, self.layout.machine
         bias = self.load(layout.bias[name], row) if name in layout.bias else None
-        for value, address in self.stores:
-            self.do("sv", a=value, made=False, **{"@": address})
-        self.stores = []
+        self.store_now()
         sums: list[int] = []
         for column, part in enumerate(codes):
             place = at(layout.trits[name], row * len(codes) + column, machine.tile_bytes)
@@ -162,9 +160,7 @@ class Writer:
         """Everything with the last sums, now, and what is to be stored."""
         before, self.later = self.later, lambda: None
         before()
-        for value, address in self.stores:
-            self.do("sv", a=value, made=False, **{"@": address})
-        self.stores = []
+        self.store_now()
 
     def silu(self, z: int) -> int:
         """z · σ(z)."""
@@ -176,6 +172,12 @@ class Writer:
     def store(self, value: int, region: Region, part: int) -> None:
         """Soon: just before the next matrix."""
         self.stores.append((value, at(region, part, self.layout.machine.vector_bytes)["@"]))
+
+    def store_now(self) -> None:
+        """Everything that was to be stored soon."""
+        for value, address in self.stores:
+            self.do("sv", a=value, made=False, **{"@": address})
+        self.stores = []
 
     def do(self, mnemonic: str, y: int | None = None, made: bool = True, **operands: int) -> int | None:
         """One line; the value that it makes, or changes."""
