@@ -1,44 +1,82 @@
-"""Co-simulation by hand: random machines, random programs, and every difference between circuit and model.
+"""Co-simulation by hand: every difference between circuit and model, on programs from chance or on a trained model.
 
     python -m hardware_sim.rtl --width 16 --machines 4 --programs 10 --seed 1
+    python -m hardware_sim.rtl --shipped 3         three tokens of the shipped model on the preset's circuit; needs
+                                                   Yosys and Verilator, and some minutes to build
 
 Exit code 0 when nothing differs, 1 when something does, 2 when the question makes no sense.
 """
 
 import argparse
 import sys
+import tempfile
 from itertools import islice
+from pathlib import Path
 from random import Random
 
-from hardware_sim.rtl import programs
-from hardware_sim.rtl.cosim import Circuit, on_model
+from hardware_sim.course.machine import COURSE
+from hardware_sim.course.weights import lower_model
+from hardware_sim.rtl import programs, verilated
+from hardware_sim.rtl.cosim import Circuit, Seen, on_model
+from mmf_teach.paths import SHIPPED_MODEL
 
 WIDTHS = tuple(4 << bits for bits in range(8))
 LENGTH = 24                                  # instructions of a program
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """One line a machine, one for each difference, and a sum at the end."""
+    """Compare, and say what differs."""
     parser = argparse.ArgumentParser(prog="python -m hardware_sim.rtl", description=__doc__.partition("\n")[0])
     parser.add_argument("--width", type=int, default=16, choices=WIDTHS, help="elements of a register")
-    parser.add_argument("--machines", type=int, default=4)
-    parser.add_argument("--programs", type=int, default=10, help="on each machine")
+    parser.add_argument("--machines", type=int, default=4, help="drawn at random (default: 4)")
+    parser.add_argument("--programs", type=int, default=10, help="on each machine (default: 10)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--shipped", type=int, metavar="TOKENS", help="instead: so many tokens of the shipped model")
     options = parser.parse_args(arguments)
-    if options.machines < 1 or options.programs < 1:
-        parser.error("there must be at least one machine and one program")
-    wrong, cycles, random = 0, 0, Random(options.seed)
+    of_model = options.shipped is not None
+    if min(options.machines, options.programs, options.shipped if of_model else 1) < 1:
+        parser.error("there must be something to compare: a number above 0")
+    if of_model and verilated.missing_tools():
+        parser.error(f"not installed here: {', '.join(verilated.missing_tools())}")
+    differ = shipped(options.shipped) if of_model else by_chance(options)
+    print(f"{differ} of them with a difference" if differ else "no difference")
+    return 1 if differ else 0
+
+
+def by_chance(options: argparse.Namespace) -> int:
+    """Random programs on random machines; how many of them differ."""
+    differ, random = 0, Random(options.seed)
     for machine in islice(programs.machines(options.width, options.seed), options.machines):
-        print(machine, flush=True)
-        circuit = Circuit(machine)
+        circuit, cycles, differences = Circuit(machine), 0, []
         for _ in range(options.programs):
             memory, program = programs.memory(machine, random), programs.program(machine, random, LENGTH)
             seen = circuit.run(program, memory, token=1)
-            differences = seen.differences(on_model(machine, program, memory, token=1))
-            print(*differences, sep="\n", end="\n" * bool(differences), flush=True)
-            wrong, cycles = wrong + bool(differences), cycles + seen.times[-1][1]
-    print(f"{options.machines * options.programs} programs, {cycles:,} cycles, {wrong} with a difference")
-    return 1 if wrong else 0
+            found = seen.differences(on_model(machine, program, memory, token=1))
+            differences, cycles, differ = differences + found, cycles + end_of(seen), differ + bool(found)
+        print(f"{machine}: {options.programs} programs, {cycles:,} cycles", *differences, sep="\n", flush=True)
+    return differ
+
+
+def shipped(tokens: int) -> int:
+    """One token after the other, each with the memories that the one before left; how many of them differ."""
+    from mmf_teach.model.checkpoint import load_model  # torch takes seconds to start
+    from mmf_teach.model.integer import IntegerModel
+
+    lowered, memory = lower_model(IntegerModel.of(load_model(SHIPPED_MODEL)[0]), COURSE)
+    program, differ = list(lowered.program), 0
+    with tempfile.TemporaryDirectory() as folder:
+        core = verilated.build(COURSE, Path(folder), len(program))
+        for token in range(1, tokens + 1):
+            seen = verilated.run(core, COURSE, program, memory, token, len(program))
+            found = seen.differences(on_model(COURSE, program, memory, token))
+            print(f"token {token}: {len(program)} instructions, {end_of(seen):,} cycles", *found, sep="\n", flush=True)
+            differ, memory = differ + bool(found), seen.memory.copy()
+    return differ
+
+
+def end_of(seen: Seen) -> int:
+    """Cycles until the last instruction is done."""
+    return max(end for _, end in seen.times)
 
 
 if __name__ == "__main__":

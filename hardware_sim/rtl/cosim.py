@@ -39,14 +39,14 @@ class Seen:
     memory: UInt8[ndarray, "bytes"]
 
     def differences(self, other: "Seen") -> list[str]:
-        """One sentence for each thing that is not the same."""
+        """One sentence for each thing that is not the same, among those that were seen here."""
         found = [
             f"instruction {number}: {mine} here, {theirs} there"
             for number, (mine, theirs) in enumerate(zip(self.times, other.times, strict=False)) if mine != theirs
         ]
         if len(self.times) != len(other.times):
             found.append(f"{len(self.times)} instructions here, {len(other.times)} there")
-        for register, element in np.argwhere(self.registers != other.registers):
+        for register, element in np.argwhere(self.registers != other.registers[:len(self.registers)]):
             mine, theirs = self.registers[register, element], other.registers[register, element]
             found.append(f"v{register}[{element}]: {mine} here, {theirs} there")
         found += [f"{name}: {self.norm[name]} here, {other.norm[name]} there"
