@@ -6,8 +6,10 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from math import log
 
 import numpy as np
@@ -21,15 +23,17 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mmf_teach.__main__ import main
+from mmf_teach.hardware import one_thread
+from mmf_teach.layers.bit_linear import readable
 from mmf_teach.model.build import MODELS, build
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.training import loop
+from mmf_teach.training import loop, step
 from mmf_teach.training.corpus import Corpus
 from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.training.step import make_optimiser, make_step, state_tensors
 
-pytestmark = pytest.mark.usefixtures("without_type_checks")         # four times as fast
+pytestmark = pytest.mark.usefixtures("without_type_checks", "in_one_thread")         # the first is four times as fast
 ROUNDINGS = 2e-6                             # a few updates in float32, computed in another order
 FLOAT32 = 1e-6                               # relative: a few roundings of a single float32
 KILLS = 3
@@ -38,6 +42,13 @@ LONGEST_LIFE_S = 0.15                        # of a training run after its first
 
 class Interrupted(Exception):
     pass
+
+
+@pytest.fixture
+def in_one_thread():
+    """The first parallel function that numba starts sets torch's number of threads as well."""
+    with one_thread():
+        yield
 
 
 @pytest.fixture
@@ -260,6 +271,56 @@ def test_updates_are_those_of_adamw_as_published_after_clipping_the_gradient(cli
             p[name] = value.detach().clone()         # each update is compared by itself
 
 
+@pytest.mark.parametrize("rows", [4, 5])
+def test_cores_that_share_a_batch_find_the_gradient_of_the_whole(rows):
+    """Uneven shares count by their size. A model without codes, in float64: only the order of the sums differs."""
+    torch.manual_seed(0)
+    model = build(ModelConfig("transformer", len(CORPUS.vocabulary), 16, 2)).double()
+    text = torch.from_numpy(CORPUS.train)
+    x, y = loop.batch(text, dataclasses.replace(RECIPE, batch=rows), 0)
+    threads, gradients, losses = [], [], []
+    read = model.forward
+    model.forward = lambda tokens: threads.append(threading.get_ident()) or read(tokens)
+    for shares in (1, 2, 3):
+        torch.set_num_threads(shares)
+        model.zero_grad()
+        with ThreadPoolExecutor(shares) as pool:
+            losses.append(step._shared_gradient(model, pool, x, y).item())
+        assert torch.get_num_threads() == shares
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    assert len(threads) == 1 + 2 + 3 and threading.get_ident() not in threads[1:]
+    for loss, gradient in zip(losses, gradients, strict=True):
+        assert loss == pytest.approx(losses[0], rel=1e-12)
+        for a, b in zip(gradient, gradients[0], strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_a_whole_model_finds_the_same_loss_in_compiled_and_in_readable_layers_to_the_last_bit():
+    model, _ = model_and_optimiser()
+    x, y = loop.batch(torch.from_numpy(CORPUS.train), RECIPE, 0)
+    fast = step._gradient(model, x, y)
+    gradients = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    with readable():
+        assert torch.equal(step._gradient(model, x, y), fast)
+    for p, own in zip(model.parameters(), gradients, strict=True):
+        assert (own - p.grad).norm() < 2e-2 * p.grad.norm()          # bfloat16 in every layer of two blocks
+
+
+def test_a_batch_is_not_shared_where_dropout_draws_random_numbers():
+    model, _ = model_and_optimiser()
+    model.dropout.p = 0.5
+    torch.set_num_threads(2)
+    x, y = loop.batch(torch.from_numpy(CORPUS.train), RECIPE, 0)
+    step._shared_gradient(model, None, x, y)         # no pool: work given to it would be an error
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_a_system_without_glibc_keeps_its_memory_as_it_likes(monkeypatch):
+    monkeypatch.setattr(step.ctypes, "CDLL", lambda name: object())
+    step.keep_memory()
+
+
 def test_an_update_at_rate_zero_changes_no_weight():
     model, optimiser = model_and_optimiser()
     before = [p.detach().clone() for p in model.parameters()]
@@ -410,6 +471,7 @@ import functools, sys
 from mmf_teach.commands import train as command
 command.train = functools.partial(command.train, save_every_s=0)
 from mmf_teach.__main__ import main
+from mmf_teach.hardware import one_thread
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from mmf_teach.layers.bit_linear import side_by_side
+
 
 class GLU(nn.Module):
     """`linear` makes the three maps: BitLinear in the MatMul-free model, a dense layer in Transformer++."""
@@ -22,7 +24,8 @@ class GLU(nn.Module):
         self.to_down = linear(inner, width)
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
-        return self.to_down(silu(self.to_gate(x)) * self.to_up(x))
+        gate, up = side_by_side(x, self.to_gate, self.to_up)
+        return self.to_down(silu(gate) * up)
 
 
 class ReleasedGLU(nn.Module):

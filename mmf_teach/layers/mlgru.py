@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import silu
 
 from mmf_teach.kernels.mlgru_scan.fastest import mlgru_scan
-from mmf_teach.layers.bit_linear import BitLinear
+from mmf_teach.layers.bit_linear import BitLinear, side_by_side
 from mmf_teach.shapes import Features, State
 
 LONGEST_BIAS = 4.0                           # σ(4) = 0.98: such a feature forgets half in about 38 tokens
@@ -35,10 +35,11 @@ class MLGRU(nn.Module):
 
     def forward(self, x: Features, h: State) -> tuple[Features, State]:
         """Read all tokens of `x` after the memory `h`; return the outputs and the last memory."""
-        f = torch.sigmoid(self.to_f(x))      # forget gate: how much of the memory to keep
-        c = silu(self.to_c(x))               # candidate: what this token would write
+        f, c, g = side_by_side(x, self.to_f, self.to_c, self.to_g)
+        f = torch.sigmoid(f)                 # forget gate: how much of the memory to keep
+        c = silu(c)                          # candidate: what this token would write
         h = mlgru_scan(f, c, h)              # only ⊙ touches the memory: no matrix in the loop
-        g = torch.sigmoid(self.to_g(x))      # output gate: how much of the memory to show
+        g = torch.sigmoid(g)                 # output gate: how much of the memory to show
         return self.to_o(g * h), h[:, -1]
 
     def step(self, x: State, h: State) -> tuple[State, State]:

@@ -1,20 +1,30 @@
 """One update of the weights: loss, gradient, AdamW; on a GPU recorded once and replayed.
 
 Course    notebook 08, "Training with three values"
+
+On a CPU each core takes a share of the batch, forwards and backwards, and the gradients are added up in a fixed order.
+That keeps the cores busy through everything that is done row by row, which torch alone would do on one of them, and
+lets torch and the compiled functions work in the same threads.
 """
 
+import contextlib
+import ctypes
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 
+from mmf_teach.hardware import cores, one_thread
 from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.training.recipe import Recipe
 
 WARM_UPS = 3                                 # eager runs before a recording, as torch.cuda.graph asks
+MALLOPT = {-1: 1 << 30, -3: 1 << 30, -8: 1}  # glibc: when to give memory back, when to map it apart, how many arenas
 
 
 def make_optimiser(model: LanguageModel, recipe: Recipe) -> AdamW:
@@ -44,12 +54,12 @@ def state_tensors(model: LanguageModel, optimiser: AdamW) -> dict[str, Tensor]:
 
 def make_step(model: LanguageModel, optimiser: AdamW, clip: float) -> Callable[[Tensor, Tensor, float], Tensor]:
     """A function (inputs, targets, rate) -> loss that updates the model in place."""
+    on_gpu = model.embedding.weight.device.type == "cuda"
+    gradient = partial(_gradient, model) if on_gpu else partial(_shared_gradient, model, ThreadPoolExecutor(cores()))
 
     def update(x: Tensor, y: Tensor) -> Tensor:
         optimiser.zero_grad()
-        logits, _ = model(x)
-        loss = cross_entropy(logits.flatten(0, 1), y.flatten())
-        loss.backward()
+        loss = gradient(x, y)
         clip_grad_norm_(model.parameters(), clip)
         optimiser.step()
         return loss.detach()
@@ -62,7 +72,8 @@ def make_step(model: LanguageModel, optimiser: AdamW, clip: float) -> Callable[[
         set_rate(rate)
         return update(x, y)
 
-    if model.embedding.weight.device.type != "cuda":
+    if not on_gpu:
+        keep_memory()
         return eager
 
     recording: dict[str, Tensor | torch.cuda.CUDAGraph] = {}
@@ -79,6 +90,45 @@ def make_step(model: LanguageModel, optimiser: AdamW, clip: float) -> Callable[[
     for block in model.blocks:
         block.compile()                      # fuses the elementwise work; one compilation serves all blocks
     return replayed
+
+
+def _loss(model: LanguageModel, x: Tensor, y: Tensor) -> Tensor:
+    logits, _ = model(x)
+    return cross_entropy(logits.flatten(0, 1), y.flatten())
+
+
+def _gradient(model: LanguageModel, x: Tensor, y: Tensor) -> Tensor:
+    loss = _loss(model, x, y)
+    loss.backward()
+    return loss
+
+
+def _shared_gradient(model: LanguageModel, pool: ThreadPoolExecutor, x: Tensor, y: Tensor) -> Tensor:
+    """The same with as many shares of the batch as torch has threads; dropout draws its numbers in one thread only."""
+    shares = min(torch.get_num_threads(), len(x))
+    if shares == 1 or any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules()):
+        return _gradient(model, x, y)
+    parameters = list(model.parameters())
+
+    def of_share(x_part: Tensor, y_part: Tensor) -> tuple[Tensor, list[Tensor]]:
+        loss = _loss(model, x_part, y_part) * (len(x_part) / len(x))
+        return loss.detach(), list(torch.autograd.grad(loss, parameters))
+
+    with one_thread():
+        (loss, gradients), *others = pool.map(of_share, x.tensor_split(shares), y.tensor_split(shares))
+    for more_loss, more in others:
+        loss += more_loss
+        torch._foreach_add_(gradients, more)
+    for p, g in zip(parameters, gradients, strict=True):
+        p.grad = g
+    return loss
+
+
+def keep_memory() -> None:
+    """Let this process keep the memory that it frees: to get it back costs a fifth of a training step."""
+    with contextlib.suppress(OSError, TypeError, AttributeError):         # not Linux, or not glibc
+        for option, value in MALLOPT.items():
+            ctypes.CDLL(None).mallopt(option, value)
 
 
 def _record(update, x: Tensor, y: Tensor, state: dict[str, Tensor]) -> dict:

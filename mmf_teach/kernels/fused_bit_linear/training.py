@@ -1,15 +1,21 @@
-"""BitLinear that learns, in one step: forwards with packed trits, backwards from nothing but x and the weights.
+"""BitLinear that learns, fast on a CPU: integers forwards, half-wide floats backwards, nothing kept but x and W.
 
-Course    notebook 04, "Fast kernels"
-Equation  forward   y = (C · Tᵀ) · (s_x · s_w),   C, s_x = absmax(n),   n = x / rms(x),   T, s_w = absmean(W)
-          backward  dn = dy · (s_w T),   dW = dyᵀ · (s_x C),   dx = (dn - n · mean(dn ⊙ n)) / rms(x)
+Course    notebook 08, "Training with three values"
+Equation  forward   y = (C · Tᵀ) · (s_x · s_w) + b,   C, s_x = absmax(n),   n = x / rms(x),   T, s_w = absmean(W)
+          backward  e = dy · s_x · s_w,   dn = e · T / s_x,   dW = eᵀ · C / s_w,   db = Σ dy
+                    dx = (dn - n · mean(dn ⊙ n)) / rms(x)
           as if nothing had been rounded (straight through); the norm's gradient is the true one
 Source    Zhu et al. 2024, arXiv 2406.02528, Algorithm 1; Bengio et al. 2013, arXiv 1308.3432
 
-Norm, codes and trits are not kept for the way back but made again: they are cheap beside the two products of floats,
-and only x and W stay in memory, which are there anyway. The forward product is the fastest way on this machine; the
-two backward products have float gradients in them and are matrix products.
+layers/bit_linear.py defines it: forwards the results are equal to the last bit, backwards they differ by rounding.
+Several layers that read the same x are one product here; each keeps its own trits and its own scale. Codes and trits
+are multiplied as int8 where the processor can add up such products (VNNI). Codes, trits and, after rounding, the
+gradient e fit bfloat16, so the two products of the way back take it where the processor multiplies it (AVX-512 BF16,
+AMX): gradients are then off by some 0.2 %. Everything else is done row by row, while the row is in the innermost cache.
+What the way back needs of codes and trits is made again, from x, W and three numbers a token.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -17,63 +23,210 @@ from jaxtyping import Float
 from numba import njit
 from torch import Tensor
 
-from mmf_teach.kernels.fused_bit_linear.fused import EPSILON, WAY, bit_linear, quantise_token
-from mmf_teach.ternary.quantise import SMALLEST
+from mmf_teach.kernels.fused_bit_linear.fused import EPSILON
+from mmf_teach.kernels.ternary_matmul.simd import features
+from mmf_teach.ternary.quantise import LARGEST_CODE, SMALLEST
+
+ADDS_BYTES = bool({"avx512vnni", "avxvnni"} & features())      # else torch's product of bytes is slow, or none
+NARROW = torch.bfloat16 if {"avx512bf16", "amx-bf16"} & features() else torch.float32      # of the way back
+TOKENS = 512                                 # worked on together: their sums stay in the cache until they are scaled
+FEW = 64                                     # gradients of a bias added up by themselves
+SHORTEST = 16                                # inputs of an int8 product: torch 2.13 gets that of a single one wrong
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _ternarise(w, trits):
-    """Write the trits of a matrix and return their scale, the mean of |w|; NaN if there is one in w."""
-    total = np.float64(0)
-    for row in range(w.shape[0]):
-        mine = w[row]
-        for k in range(len(mine)):
-            total += np.float64(abs(mine[k]))
-    scale = max(np.float32(total / max(w.size, 1)), SMALLEST) if np.isfinite(total) else np.float32(np.nan)
-    for row in range(w.shape[0]):
-        mine, out = w[row], trits[row]
-        for k in range(len(mine)):
-            out[k] = np.int8(min(max(np.rint(mine[k] / scale), np.float32(-1)), np.float32(1)))
-    return scale
+def fits(x: Tensor, *weights: Tensor) -> bool:
+    """Is this code made for them: float32 on a CPU, and weights that are to learn?"""
+    return x.device.type == "cpu" and x.dtype == torch.float32 and all(
+        w.dtype == torch.float32 and w.requires_grad for w in weights)
+
+
+def trained_bit_linears(
+    x: Float[Tensor, "*b in"], weights: Sequence[Tensor], biases: Sequence[Tensor | None], narrow: torch.dtype = NARROW,
+) -> tuple[Tensor, ...]:
+    """The output of each layer that reads `x`; float32 on the CPU. `narrow`: the floats that multiply on the way back.
+
+    ValueError for weights that are NaN or infinite.
+    """
+    flat = x.reshape(-1, x.shape[-1]).contiguous()
+    outputs = _BitLinears.apply(flat, narrow, len(weights), *weights, *biases)
+    return tuple(y.view(*x.shape[:-1], y.shape[-1]) for y in outputs)
+
+
+class _BitLinears(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, narrow, count, *weights_and_biases):
+        weights, biases = weights_and_biases[:count], weights_and_biases[count:]
+        scales, outputs = [_scale(w) for w in weights], [torch.empty((len(x), len(w))) for w in weights]
+        added = [torch.zeros(len(w)) if b is None else b for w, b in zip(weights, biases, strict=True)]
+        trits, token = _trits(weights, scales, torch.int8), torch.empty((3, len(x)))
+        for first in range(0, len(x), TOKENS):
+            here = slice(first, first + TOKENS)
+            part = x[here]
+            per_rms, to_code, to_value = token[:, here].numpy()
+            per_rms[:] = torch.rsqrt(part.square().mean(dim=-1) + float(EPSILON)).numpy()
+            codes = np.empty(part.shape, np.int8)
+            _codes_into(part.numpy(), per_rms, to_code, to_value, codes)
+            sums = _product(torch.from_numpy(codes), trits).split(_rows(weights), dim=1)
+            for y, own, scale, bias in zip(outputs, sums, scales, added, strict=True):
+                _outputs_into(own.numpy(), to_value, scale, bias.numpy(), y[here].numpy())
+        ctx.save_for_backward(x, token, *weights)
+        ctx.narrow, ctx.scales, ctx.biased = narrow, scales, [bias is not None for bias in biases]
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx, *dys):
+        x, token, *weights = ctx.saved_tensors
+        per_rms, to_code, to_value = token.numpy()
+        e = torch.empty((len(x), sum(_rows(weights))), dtype=ctx.narrow)
+        codes, dx, dbs = torch.empty(x.shape, dtype=ctx.narrow), torch.empty_like(x), []
+        for into, dy, scale in zip(e.split(_rows(weights), dim=1), dys, ctx.scales, strict=True):
+            dbs.append(np.zeros(dy.shape[1], np.float32))
+            _gradients_into(dy.contiguous().numpy(), to_value, scale, _bits(into), dbs[-1])
+        _codes_again_into(x.numpy(), per_rms, to_code, _bits(codes))
+        dn = e @ _trits(weights, ctx.scales, ctx.narrow)
+        _back_through_norm(_bits(dn), to_value, x.numpy(), per_rms, dx.numpy())
+        dws = (e.T @ codes).float().split(_rows(weights))
+        dws = [dw.div_(float(scale)) for dw, scale in zip(dws, ctx.scales, strict=True)]
+        dbs = [torch.from_numpy(db) if biased else None for db, biased in zip(dbs, ctx.biased, strict=True)]
+        return dx, None, None, *dws, *dbs
+
+
+def _rows(weights: Sequence[Tensor]) -> list[int]:
+    return [len(w) for w in weights]
+
+
+def _scale(w: Tensor) -> np.float32:
+    scale = np.float32(w.detach().abs().mean()) if w.numel() else SMALLEST
+    if not np.isfinite(scale):
+        raise ValueError("cannot quantise NaN or infinity: a single one would spoil the scale of all")
+    return max(scale, SMALLEST)
+
+
+def _trits(weights: Sequence[Tensor], scales: Sequence[np.float32], dtype: torch.dtype) -> Tensor:
+    """The trits of all weights below one another, as numbers of that type."""
+    trits = torch.empty((sum(_rows(weights)), weights[0].shape[1]), dtype=dtype)
+    for into, w, scale in zip(trits.split(_rows(weights)), weights, scales, strict=True):
+        _trits_into(w.detach().contiguous().numpy(), scale, _bits(into))
+    return trits
+
+
+def _product(codes: Tensor, trits: Tensor) -> Tensor:
+    """Exact either way: float32 holds all whole numbers below 2**24, and no sum is above 127 times the inputs."""
+    if ADDS_BYTES and codes.shape[1] >= SHORTEST:
+        return torch._int_mm(codes, trits.T)
+    return (codes.float() @ trits.float().T).int()
+
+
+def _bits(x: Tensor) -> np.ndarray:
+    """The same memory for NumPy, which knows no bfloat16: it sees the 16 bits as a whole number."""
+    return x.view(torch.uint16).numpy() if x.dtype == torch.bfloat16 else x.numpy()
 
 
 @njit(cache=True, nogil=True)
-def _quantise_tokens(x, codes, scales):
+def _store(row, out):
+    """Write float32 numbers as they are, or, into whole numbers of 16 bits, rounded to bfloat16, a half to even."""
+    if out.itemsize == 2:
+        bits, half, sixteen, one = row.view(np.uint32), np.uint32(0x7FFF), np.uint32(16), np.uint32(1)
+        for k in range(len(row)):
+            out[k] = np.uint16((bits[k] + half + ((bits[k] >> sixteen) & one)) >> sixteen)
+    else:
+        for k in range(len(row)):
+            out[k] = row[k]
+
+
+@njit(cache=True, nogil=True)
+def _load(numbers, row):
+    """The opposite."""
+    if numbers.itemsize == 2:
+        bits = row.view(np.uint32)
+        for k in range(len(row)):
+            bits[k] = np.uint32(numbers[k]) << np.uint32(16)
+    else:
+        for k in range(len(row)):
+            row[k] = numbers[k]
+
+
+@njit(cache=True, nogil=True)
+def _trits_into(w, scale, trits):
+    row = np.empty(w.shape[1], np.float32)
+    for r in range(w.shape[0]):
+        mine = w[r]
+        for k in range(len(mine)):
+            row[k] = min(max(np.rint(mine[k] / scale), np.float32(-1)), np.float32(1))
+        _store(row, trits[r])
+
+
+@njit(cache=True, nogil=True)
+def _codes_into(x, per_rms, to_code, to_value, codes):
+    """The codes of each token; its factors from values to codes and back, NaN when there is one in the token."""
+    n = np.empty(x.shape[1], np.float32)
+    bits = n.view(np.int32)
     for b in range(x.shape[0]):
-        scales[b] = quantise_token(x[b], codes[b])
+        mine, out, largest_bits = x[b], codes[b], np.int32(0)
+        for k in range(len(mine)):
+            n[k] = mine[k] * per_rms[b]
+        for k in range(len(mine)):           # without their sign floats have the order of their bits, NaN above all
+            largest_bits = max(largest_bits, bits[k] & np.int32(0x7FFFFFFF))
+        largest = _as_float(largest_bits)
+        if largest < SMALLEST:
+            largest = SMALLEST
+        to_code[b] = np.float32(1) / largest * np.float32(LARGEST_CODE)      # torch's order of 127 / largest
+        to_value[b] = largest / np.float32(LARGEST_CODE)
+        for k in range(len(mine)):
+            out[k] = np.int8(np.rint(n[k] * to_code[b]))
 
 
-def _ternary(w: Tensor) -> tuple[np.ndarray, np.float32]:
-    trits = np.empty(w.shape, np.int8)
-    scale = _ternarise(w.numpy(), trits)
-    if not np.isfinite(scale):
-        raise ValueError("cannot quantise NaN or infinity: a single one would spoil the scale of all")
-    return trits, scale
+@njit(cache=True, nogil=True)
+def _as_float(bits):
+    one = np.empty(1, np.int32)
+    one[0] = bits
+    return one.view(np.float32)[0]
 
 
-class _BitLinear(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, w, threads):
-        ctx.save_for_backward(x, w)
-        trits, w_scale = _ternary(w)
-        return torch.from_numpy(bit_linear(x.numpy(), WAY.pack(trits), w_scale, threads))
-
-    @staticmethod
-    def backward(ctx, dy):
-        x, w = ctx.saved_tensors
-        trits, w_scale = _ternary(w)
-        codes, x_scale = np.empty(x.shape, np.int8), np.empty((len(x), 1), np.float32)
-        _quantise_tokens(x.numpy(), codes, x_scale[:, 0])
-        dn = (dy @ torch.from_numpy(trits).to(dy.dtype)).mul_(float(w_scale))
-        dw = (dy * torch.from_numpy(x_scale)).T @ torch.from_numpy(codes).to(dy.dtype)
-        per_rms = torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + float(EPSILON))
-        n = x * per_rms
-        return (dn - n * (dn * n).mean(dim=-1, keepdim=True)).mul_(per_rms), dw, None
+@njit(cache=True, nogil=True)
+def _codes_again_into(x, per_rms, to_code, codes):
+    row = np.empty(x.shape[1], np.float32)
+    for b in range(x.shape[0]):
+        mine = x[b]
+        for k in range(len(mine)):
+            row[k] = np.rint(mine[k] * per_rms[b] * to_code[b])
+        _store(row, codes[b])
 
 
-def trained_bit_linear(
-    x: Float[Tensor, "*b in"], w: Float[Tensor, "out in"], threads: int = 1,
-) -> Float[Tensor, "*b out"]:
-    """The layer's output for float weights, ternarised at each call; float32 on the CPU. ValueError for NaN."""
-    flat = x.reshape(-1, x.shape[-1]).contiguous()
-    return _BitLinear.apply(flat, w.contiguous(), threads).reshape(*x.shape[:-1], len(w))
+@njit(cache=True, nogil=True)
+def _outputs_into(sums, to_value, w_scale, bias, y):
+    for b in range(y.shape[0]):
+        mine, out, scale = sums[b], y[b], to_value[b] * w_scale
+        for k in range(len(out)):
+            out[k] = np.float32(mine[k]) * scale + bias[k]
+
+
+@njit(cache=True, nogil=True)
+def _gradients_into(dy, to_value, w_scale, e, total):
+    """The gradients times both scales, and their sum over all tokens without; sums of a few first, to round less."""
+    row, few = np.empty(dy.shape[1], np.float32), np.zeros(dy.shape[1], np.float32)
+    for b in range(dy.shape[0]):
+        mine, scale = dy[b], to_value[b] * w_scale
+        for k in range(len(mine)):
+            row[k] = mine[k] * scale
+            few[k] += mine[k]
+        _store(row, e[b])
+        if b % FEW == FEW - 1 or b == dy.shape[0] - 1:
+            total += few
+            few[:] = 0
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def _back_through_norm(dn, to_value, x, per_rms, dx):
+    """dx = (dn - n · mean(dn ⊙ n)) / rms, with n = x / rms; `dn` comes times s_x."""
+    g, n = np.empty(x.shape[1], np.float32), np.empty(x.shape[1], np.float32)
+    for b in range(x.shape[0]):
+        mine, out, dot, smaller = x[b], dx[b], np.float32(0), np.float32(1) / to_value[b]
+        _load(dn[b], g)
+        for k in range(len(mine)):
+            g[k] *= smaller
+            n[k] = mine[k] * per_rms[b]
+            dot += g[k] * n[k]
+        mean = dot / np.float32(len(mine))
+        for k in range(len(mine)):
+            out[k] = (g[k] - n[k] * mean) * per_rms[b]
