@@ -141,7 +141,8 @@ EXERCISES = [
         ask="Mend divide: over a whole part of 0 it saturates on the side of a, and quotients go towards zero.",
         answer=divide,
         planted=lambda a, b: max(-128, min(127, a // (b >> 3))) if b >> 3 else 127 if a >= 0 else -128,
-        cases=[(40, 16), (41, 16), (-41, 16), (41, -16), (5, 7), (-5, 7), (0, 7), (-128, -8), (127, 8)],
+        cases=[(40, 16), (41, 16), (-41, 16), (41, -16), (5, 7), (-5, 7), (0, 7), (1, 7), (-1, 7), (-1, 8), (-128, -8),
+               (127, 8)],
         mistakes={
             "Python's // rounds down, so -41 over 2 becomes -21; the circuit goes towards zero, to -20.":
                 lambda a, b: max(-128, min(127, a // (b >> 3))) if b >> 3 else (a > 0) * 127 - (a < 0) * 128,
