@@ -98,7 +98,7 @@ def test_circuit_and_model_agree_on_random_programs(width, machines, each, lengt
         for _ in range(each):
             memory, lines = programs.memory(one, random), programs.program(one, random, length)
             seen = built.run(lines, memory, token=1)
-            cycles += seen.times[-1][1]
+            cycles += seen.cycles
             found += [f"{one}: {said}" for said in seen.differences(on_model(one, lines, memory, token=1))]
     print(f"{machines * each} programs of width {width}, {cycles:,} cycles")
     assert found == []
@@ -200,9 +200,11 @@ def test_every_kind_of_difference_is_told():
     others = {
         "registers": seen.registers + (np.arange(16) == 3), "norm": seen.norm | {"worth": 0},
         "memory": seen.memory ^ (np.arange(768) == 5).astype(np.uint8), "times": [(1, 2), *seen.times[1:]],
+        "cycles": seen.cycles + 1,
     }
     said = {name: seen.differences(replace(seen, **{name: value})) for name, value in others.items()}
-    assert {name: len(found) for name, found in said.items()} == {"registers": 4, "norm": 1, "memory": 1, "times": 1}
+    assert {name: len(found) for name, found in said.items()} == {
+        "registers": 4, "norm": 1, "memory": 1, "times": 1, "cycles": 1}
     assert said["times"] == ["instruction 0: (1, 17) here, (1, 2) there"]
     assert len(seen.differences(replace(seen, times=seen.times[:-1]))) == 1
 

@@ -17,7 +17,7 @@ from random import Random
 from hardware_sim.course.machine import COURSE
 from hardware_sim.course.weights import lower_model
 from hardware_sim.rtl import programs, verilated
-from hardware_sim.rtl.cosim import Circuit, Seen, on_model
+from hardware_sim.rtl.cosim import Circuit, on_model
 from mmf_teach.paths import SHIPPED_MODEL
 
 WIDTHS = tuple(4 << bits for bits in range(8))
@@ -52,7 +52,7 @@ def by_chance(options: argparse.Namespace) -> int:
             memory, program = programs.memory(machine, random), programs.program(machine, random, LENGTH)
             seen = circuit.run(program, memory, token=1)
             found = seen.differences(on_model(machine, program, memory, token=1))
-            differences, cycles, differ = differences + found, cycles + end_of(seen), differ + bool(found)
+            differences, cycles, differ = differences + found, cycles + seen.cycles, differ + bool(found)
         print(f"{machine}: {options.programs} programs, {cycles:,} cycles", *differences, sep="\n", flush=True)
     return differ
 
@@ -69,14 +69,9 @@ def shipped(tokens: int) -> int:
         for token in range(1, tokens + 1):
             seen = verilated.run(core, COURSE, program, memory, token, len(program))
             found = seen.differences(on_model(COURSE, program, memory, token))
-            print(f"token {token}: {len(program)} instructions, {end_of(seen):,} cycles", *found, sep="\n", flush=True)
+            print(f"token {token}: {len(program)} instructions, {seen.cycles:,} cycles", *found, sep="\n", flush=True)
             differ, memory = differ + bool(found), seen.memory.copy()
     return differ
-
-
-def end_of(seen: Seen) -> int:
-    """Cycles until the last instruction is done."""
-    return max(end for _, end in seen.times)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // The core's surroundings under Verilator: loads the program, plays the memory, says when something begins or ends.
 // Arguments: program (words of whole bytes, lowest byte first), memory (overwritten at the end), bytes of a word, bytes of
-// a beat, read latency, token. Each line of the output: cycle, issued or not, number of the instruction, works that end.
+// a beat, read latency, token. A line of the output: cycle, issued or not, number of the instruction, works that end;
+// the last line: the cycle in which all is done.
 
 #include <cstdint>
 #include <cstdio>
@@ -51,6 +52,7 @@ int main(int argc, char** argv) {
     for (uint64_t cycle = 0; cycle < 100000000; cycle++) {
         top.eval();
         if (top.finished) {
+            printf("%llu\n", (unsigned long long)cycle);
             std::ofstream(argv[2], std::ios::binary).write(memory.data(), memory.size());
             return 0;
         }

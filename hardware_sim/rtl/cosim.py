@@ -1,7 +1,8 @@
 """The same program on the circuit and on the model: every register, every byte, and the cycle of every event.
 
 Course    notebook 13, "The model on the machine"
-Compared  registers, the norm unit's four numbers, all of memory, and start and end of every instruction
+Compared  registers, the norm unit's four numbers, all of memory, start and end of every instruction,
+          and the cycle in which the core is ready again
           circuit: rtl/core.py in Amaranth's simulator, with the memory of rtl/memory.py
           model: course/golden.py for values, hardware_sim/core.py with course/core.py for cycles
 Covered   lanes, row lanes, port and burst sizes, requests under way (each of the two readers has as many as the machine
@@ -25,6 +26,7 @@ from hardware_sim.isa import Instruction
 from hardware_sim.rtl.core import Core, words_of
 from hardware_sim.rtl.log import Log
 from hardware_sim.rtl.memory import FixedLatencyMemory, Request
+from hardware_sim.trace import total_cycles
 
 LONGEST = 1_000_000                          # cycles, after which a program that has not ended is given up
 
@@ -33,6 +35,7 @@ LONGEST = 1_000_000                          # cycles, after which a program tha
 class Seen:
     """What a run leaves behind, on the circuit or on the model."""
 
+    cycles: int                              # until the core is ready again
     times: list[tuple[int, int]]             # start and end of each instruction, in cycles
     registers: Int64[ndarray, "registers d"]
     norm: dict[str, int]
@@ -44,6 +47,8 @@ class Seen:
             f"instruction {number}: {mine} here, {theirs} there"
             for number, (mine, theirs) in enumerate(zip(self.times, other.times, strict=False)) if mine != theirs
         ]
+        if self.cycles != other.cycles:
+            found.append(f"{self.cycles} cycles here, {other.cycles} there")
         if len(self.times) != len(other.times):
             found.append(f"{len(self.times)} instructions here, {len(other.times)} there")
         for register, element in np.argwhere(self.registers != other.registers[:len(self.registers)]):
@@ -60,9 +65,10 @@ def on_model(machine: Machine, program: Sequence[Instruction], memory: UInt8[nda
     """Values from the golden simulator, times from the scoreboard."""
     golden = Golden(machine, memory.copy())
     golden.run(program, token)
-    times = [(event.start, event.end) for event in run(program, CourseCore(machine))]
+    events = run(program, CourseCore(machine))
+    times = [(event.start, event.end) for event in events]
     norm = {name: getattr(golden.seen, name) for name in ("largest", "squares", "inverse", "worth")}
-    return Seen(times, golden.registers, norm, golden.memory)
+    return Seen(total_cycles(events), times, golden.registers, norm, golden.memory)
 
 
 class Circuit:
@@ -114,7 +120,8 @@ class Circuit:
             sim.set(reading.answer, answer.answer)
             sim.set(reading.data, answer.data)
             sim.set(core.answer_tag, answer.tag)
-        self.seen = Seen(log.times(), self.registers(sim), self.norm(sim), np.frombuffer(self.memory.bytes, np.uint8))
+        left = np.frombuffer(self.memory.bytes, np.uint8)
+        self.seen = Seen(self.memory.cycle + 1, log.times(), self.registers(sim), self.norm(sim), left)
 
     def registers(self, sim: SimulatorContext) -> Int64[ndarray, "registers d"]:
         """What stands in the register memories."""

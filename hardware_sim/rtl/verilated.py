@@ -55,10 +55,11 @@ def run(
     image.write_bytes(memory.tobytes())
     sizes = map(str, (WORD_BYTES, machine.port_bytes, machine.read_latency, token))
     log = Log(program)
-    for line in call(str(core), str(text), str(image), *sizes).splitlines():
+    *lines, finished = call(str(core), str(text), str(image), *sizes).splitlines()
+    for line in lines:
         log.cycle(*map(int, line.split()))
     left = np.frombuffer(image.read_bytes(), np.uint8)
-    return Seen(log.times(), np.empty((0, machine.d), np.int64), {}, left)
+    return Seen(int(finished) + 1, log.times(), np.empty((0, machine.d), np.int64), {}, left)
 
 
 def call(*command: str) -> str:
