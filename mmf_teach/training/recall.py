@@ -20,7 +20,7 @@ VOCAB = KEYS + VALUES + NOISE
 CHANCE = 1 / VALUES                          # accuracy of a reader who remembers nothing
 NOT_ASKED = -100                             # what torch's cross_entropy leaves out
 
-Numbers = Int64[ndarray, "sequences tokens"]
+Numbers = Int64[ndarray, "sequences _"]
 
 
 @dataclass(frozen=True)

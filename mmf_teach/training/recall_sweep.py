@@ -70,24 +70,22 @@ def numbers_kept(model: LanguageModel, tokens: int) -> int:
 def recall_rows(task: str, path: Path = RESULTS) -> list[dict[str, Any]]:
     """The stored result of each model of a task, at its best learning rate: plain data, in the order of the file.
 
-    A row has kind, width, reach (None without local attention), parameters, x (pairs, or words of noise in between),
-    accuracy (shares, one for each x), numbers_kept (memory after the facts were read, one for each x) and the
-    learning_rate, seed and hardware. ValueError for a task that there is not.
+    A row has kind, width, reach and state (None where the trial names none), learning_rate, parameters, hardware and
+    x (pairs, or words of noise in between), and for each x the accuracy (a share) and numbers_kept (in the memory
+    after the facts and the noise). One seed was run. ValueError for a task that there is not.
     """
     if task not in TASKS:
         raise ValueError(f"there are the tasks {' and '.join(TASKS)}, not {task!r}")
     best: dict[tuple, dict[str, Any]] = {}
     for row in read_rows(path, "accuracy"):
         trial = row["trial"]
-        name = (trial["kind"], trial["width"], trial.get("reach"), trial.get("state"))
-        if trial["task"] == task and (name not in best or np.mean(row["accuracy"]) > np.mean(best[name]["accuracy"])):
-            best[name] = row
+        model = tuple((name, trial.get(name)) for name in ("kind", "width", *MODEL_SIZES))
+        if trial["task"] == task and (model not in best or sum(row["accuracy"]) > sum(best[model]["accuracy"])):
+            best[model] = row
     measured = ("parameters", "x", "accuracy", "numbers_kept", "hardware")
     return [
-        {"kind": kind, "width": width, "reach": reach, "state": state}
-        | {name: row["trial"][name] for name in ("learning_rate", "seed") if name in row["trial"]}
-        | {name: row[name] for name in measured}
-        for (kind, width, reach, state), row in best.items()
+        dict(model) | {"learning_rate": row["trial"].get("learning_rate")} | {name: row[name] for name in measured}
+        for model, row in best.items()
     ]
 
 
