@@ -5,14 +5,15 @@ import importlib
 import json
 import sys
 
-BENCHES = ("matvec", "matmul", "fused", "engine", "simulator")      # one file each in mmf_teach/bench
+BENCHES = ("matvec", "matmul", "fused", "engine", "train", "scan", "simulator")      # one file each in mmf_teach/bench
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what", choices=BENCHES, metavar="WHAT",
         help="matvec: one token times a matrix; matmul: many tokens; fused: a BitLinear layer with its norm; "
-        "engine: a whole model; simulator: our accelerator")
+        "engine: a whole model; train: an update of its weights; scan: the memory of a token mixer; "
+        "simulator: our accelerator")
     parser.add_argument("--json", action="store_true", help="print the rows as one JSON document")
     parser.add_argument("--quick", action="store_true", help="small matrices and few samples: does it run at all?")
 
