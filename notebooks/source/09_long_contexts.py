@@ -218,7 +218,7 @@ speeds = {name: [] for name in pair}
 for _, times in bar(step_us(pair, contexts), "timing", total=len(contexts)):
     for name, us in times.items():
         speeds[name].append(1e6 / us)
-ahead = [free > full for full, free in zip(*speeds.values())]
+ahead = [free > full for full, free in zip(*speeds.values(), strict=True)]
 reveal("09.p2", choices[0] if all(ahead) else choices[1] if any(ahead) else choices[2])
 
 # %% tags=["measured"]
@@ -296,7 +296,7 @@ moved = dict(lines("2.7B", reach, 1))
 palette = style.TRANSFORMER, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.MATMUL_FREE
 title = "The bits of a weight decide at once, the cache decides late"
 unit = "gigabytes moved for one token (modelled, 2.7B, batch 1)"
-colours = dict(zip(moved, palette))
+colours = dict(zip(moved, palette, strict=True))
 picture(size_lines(reach, moved, colours, title, "tokens of context", unit))
 
 # %% [markdown]
@@ -395,7 +395,7 @@ predict("09.p4", "Hybrid with a window of 16, after 64 words of noise:", choices
 # %%
 rows = recall_rows("distance")
 names = [f"{row['kind']}, {row['reach']} back" if row["reach"] else row["kind"] for row in rows]
-right = {name: row["accuracy"] for name, row in zip(names, rows)}
+right = dict(zip(names, [row["accuracy"] for row in rows], strict=True))
 noise = rows[0]["x"]
 at = noise.index(64)
 full, free, local = (right[name][at] for name in ("transformer", "matmul_free", "hybrid, 16 back"))
@@ -406,7 +406,7 @@ y = "share of questions answered right (measured; stored run)"
 picture(size_lines(noise, right, {}, title, x, y, guessing=CHANCE))
 
 # %%
-for name, row in zip(names, rows):
+for name, row in zip(names, rows, strict=True):
     kept = ", ".join(f"{numbers:,}" for numbers in row["numbers_kept"])
     print(f"{name:20} numbers kept: {kept}")
 print(f"stored run: {rows[0]['hardware']}")
