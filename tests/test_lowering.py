@@ -1,6 +1,7 @@
 """Lowering: any MatMul-free model in the paper's form becomes a program that leaves the integer model's numbers."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -147,6 +148,14 @@ def test_a_large_model_is_bound_by_its_weights_not_by_what_lies_between():
     machine = replace(COURSE, d=1024, lanes=128, port_bytes=32, outstanding=16)
     cycles = timing.token_cycles(sizes("370M", "matmul_free"), machine)
     assert 344 * 8192 < cycles < 1.05 * 344 * 8192
+
+
+def test_no_tile_adds_to_the_sums_of_the_tile_before_it():
+    """It would have to wait until those are copied out."""
+    program = lower(ModelConfig("matmul_free", 9, 96, 2, inner_width=250), replace(TINY, registers=24)).program
+    tiles = [i for i in program if i.mnemonic in ("tmm", "tma")]
+    assert sum(i.mnemonic == "tma" for i in tiles) > len(tiles) // 2
+    assert all(one["y"] != other["y"] for one, other in pairwise(tiles))
 
 
 def test_more_registers_never_need_more_memory_traffic():
