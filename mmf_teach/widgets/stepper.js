@@ -69,7 +69,7 @@ function render({ model, el }) {
   });
   const table = element("table", { style: "flex:1 1 24em;width:auto", "aria-label": "Registers" },
     ...cells.map(({ row }) => row));
-  const said = element("p", { role: "status", style: "min-height:4.5em;margin:0.4em 0" });
+  const said = element("p", { role: "status", style: `min-height:${clocked ? 4.5 : 1.5}em;margin:0.4em 0` });
   view.root.append(element("div", { class: "mmf-controls" }, ...buttons, slide), ...(clocked ? [chart] : []), said,
     element("div", { class: "mmf-columns", style: "flex-wrap:wrap" }, listing, table));
 
