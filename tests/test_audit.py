@@ -28,6 +28,7 @@ from mmf_teach.paths import SHIPPED_MODEL
 SIZES = [ModelConfig("transformer", 5, 8, 1), ModelConfig("transformer", 11, 48, 3, heads=2, inner_width=40),
          ModelConfig("transformer", 65, 64, 2, heads=4)]
 every_kind = pytest.mark.parametrize("kind", MODELS)
+every_size = pytest.mark.parametrize(("size", "tokens"), list(zip(SIZES, (1, 5, 2), strict=True)))
 
 
 def of_kind(kind: str, config: ModelConfig) -> ModelConfig:
@@ -45,16 +46,14 @@ def together(operations: Counter) -> Counter:
 
 
 @every_kind
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("tokens", [1, 5])
+@every_size
 def test_the_sheet_agrees_with_what_running_executes_to_the_last_operation(kind, size, tokens):
     config = of_kind(kind, size)
     assert together(audit(fresh(config, "inference"), tokens).operations) == sheet.reading(config, tokens)
 
 
 @every_kind
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("tokens", [1, 5])
+@every_size
 def test_the_sheet_agrees_with_what_learning_executes_to_the_last_operation(kind, size, tokens):
     config = of_kind(kind, size)
     assert audit(fresh(config, "training"), tokens, "training").operations == sheet.training(config, tokens)
