@@ -18,7 +18,7 @@ from mmf_teach.checks.exercise import Exercise
 from mmf_teach.checks.property_test import PropertyTest
 
 NEEDS = ("load", "rowwise", "tmatmul", "port", "v0", "v1", "v2")
-WORKS = (                                    # what a test of a scheduler should try, at least
+PROGRAMS = (                                    # what a test of a scheduler is given to try
     [],
     [(["load", "port", "v0"], 9), (["rowwise", "v1"], 2), (["tmatmul", "port", "v2"], 3), (["rowwise", "v1"], 1)],
     [(["load", "v0"], 5), (["rowwise", "v0"], 2), (["tmatmul", "v1"], 1), (["load", "v1"], 4), (["rowwise"], 3)],
@@ -28,7 +28,7 @@ WORKS = (                                    # what a test of a scheduler should
 
 def is_a_schedule(schedule: Callable) -> bool:
     """Whether every instruction starts as soon as order, one issue a cycle and all that it needs allow; not sooner."""
-    for works in WORKS:
+    for works in PROGRAMS:
         intervals, issued = schedule(works), -1
         if len(intervals) != len(works):
             return False
@@ -260,7 +260,7 @@ EXERCISES = [
         answer=reproducing,
         cases=[({1: 60_000, 2: 89_000, 3: 150_000}, 60, 1), ({12: 2_623_542}, 61, 43), ({12: 2_623_542}, 60, 43),
                ({}, 60, 43), ({11: 2_427_000, 12: 2_623_542, 13: 2_820_000}, 61, 43),
-               ({5: 2_640_000, 2: 2_600_000}, 61, 43)],
+               ({5: 2_653_000, 2: 2_593_000}, 61, 43)],
         mistakes={
             "A clock of 61 MHz makes 61,000 cycles in a millisecond.":
                 lambda cycles, mhz, ms: [at for at, n in cycles.items() if round(n / mhz) == ms],

@@ -193,12 +193,22 @@ print("cycles lost by cause:", dict(stalls(events)))
 
 # %% [markdown]
 # **Exercise 11.6** How would you know that a scoreboard is right? Write a test. It is handed a function like `schedule`,
-# which takes a list of (needs, cycles) and returns a list of (first cycle, first cycle after). The check tries your
-# test on a right scoreboard and on nine wrong ones.
+# which takes a list of (needs, cycles) and returns a list of (first cycle, first cycle after). `PROGRAMS` holds four
+# short programs to try it on; which laws must hold for what comes back? The check tries your test on a right
+# scoreboard and on nine wrong ones.
+
+# %%
+from mmf_teach.checks.counting_cycles import PROGRAMS
+
+for program in PROGRAMS:
+    print(program)
 
 # %% solution="mmf_teach.checks.counting_cycles:is_a_schedule"
 def is_a_schedule(schedule):
-    todo("programs of your choice; intervals that you worked out, or laws that must hold")
+    for program in PROGRAMS:
+        intervals = schedule(program)
+        todo("False if something starts too early, too late, or out of order")
+    return True
 
 # %%
 check("11.6", is_a_schedule)
