@@ -17,11 +17,11 @@ MAY_IMPORT = {                               # the reading order: a group knows 
     "kernels": "shapes ternary",
     "layers": "shapes ternary kernels",
     "model": "files paths hardware shapes ternary kernels layers",
-    "training": "files paths progress hardware shapes model",
+    "training": "files paths progress hardware shapes ternary kernels layers model",
     "cost": "paths shapes ternary kernels layers model",
     "scaling": "paths cost",
     "hardware_sim": "files paths shapes ternary kernels model cost",
-    "bench": "hardware paths ternary kernels layers model training cost hardware_sim",
+    "bench": "hardware paths shapes ternary kernels layers model training cost hardware_sim",
     "figures": "",
     "widgets": "paths ternary kernels layers model training cost scaling hardware_sim figures",
     "notebook.ledger": "files paths",        # what the learner has done so far: checks write into it

@@ -34,7 +34,7 @@ def kernels() -> Iterator[tuple[str, Callable[[], object]]]:
     from hardware_sim.course.accelerator import Accelerator
     from mmf_teach.bench.engine import random_model
     from mmf_teach.kernels.fused_bit_linear.fused import WAY, bit_linear
-    from mmf_teach.kernels.ternary_matmul import WAYS
+    from mmf_teach.kernels.ternary_matmul.fastest import WAYS
     from mmf_teach.kernels.ternary_matmul.way import Compiled
     from mmf_teach.model.engine import Engine
 

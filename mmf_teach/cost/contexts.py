@@ -19,7 +19,7 @@ WINDOW = 2048                                # tokens that the hybrid's local bl
 SHARED = 4                                   # query heads to a key head, where queries are grouped
 
 
-def cache_bytes(width: int, blocks: int, context: int, bits: float, shared: int) -> int:
+def cache_bytes(width: int, blocks: int, context: int, bits: int | float, shared: int) -> int:
     """Bytes that the keys and values of a context take, when `shared` query heads use one key head.
 
     ValueError for a context below zero, or for heads that nobody shares.
