@@ -52,8 +52,8 @@ DIRECTED = {
         "clr / acc v0 / acc v1 / fin 32,12 / code v2,v0 / clr / acc v1 / fin 16,16 / code v3,v1 / tmm v1,v2,512 / "
         "resc v1,v1,99999 / tma v1,v3,512 / resc v0,v1,1048576",
     "numbers at the edges":
-        "ldv v0,448 / clr / acc v0 / fin 65535,10 / resc v1,v1,2147483647 / acc v0 / fin 1,20 / code v2,v0 / "
-        "resc v3,v0,2147483647 / mul v2,v0,v0,1 / sub v0,v2,v0 / tma v0,v3,512",
+        "ldv v0,448 / mul v1,v1,v2,31 / clr / acc v0 / fin 65535,10 / resc v1,v1,2147483647 / acc v0 / fin 1,20 / "
+        "code v2,v0 / resc v3,v0,2147483647 / mul v2,v0,v0,1 / sub v0,v2,v0 / tma v0,v3,512",
     "nothing but the end": "",
     "the norm unit without a vector": "clr / fin 1,10 / resc v0,v0,1 / fin 7,12 / code v1,v0",
 }
