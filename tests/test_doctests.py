@@ -23,7 +23,10 @@ def docstrings(source: str) -> dict[str, str]:
     """
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)]
-    found = {getattr(node, "name", ""): ast.get_docstring(node) or "" for node in nodes}
+    found: dict[str, str] = {}
+    for node in nodes:                       # a function and a property may have the same name
+        name = getattr(node, "name", "")
+        found[name] = "\n\n".join(filter(None, [found.get(name), ast.get_docstring(node)]))
     return {name: text for name, text in found.items() if ">>>" in text}
 
 
