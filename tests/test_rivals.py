@@ -94,6 +94,8 @@ def test_what_local_attention_remembers_stops_growing_and_counts_on(reach):
         _, state = layer.step(torch.randn(2, WIDTH), state)
         keys, values, read = state
         assert keys.shape == values.shape == (2, 4, min(t, reach - 1), 8) and int(read) == t
+    _, (keys, _, read) = layer(torch.randn(2, 5, WIDTH), state)
+    assert keys.shape == (2, 4, reach - 1, 8) and int(read) == 8 + 5
 
 
 def test_what_a_token_finds_depends_on_how_far_back_it_lies_and_not_on_where_the_text_began():
