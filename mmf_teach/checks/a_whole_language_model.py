@@ -20,14 +20,14 @@ from mmf_teach.model.by_hand import (
 
 def carries_its_state(read: Callable) -> bool:
     """Whether a text read in two pieces, the state handed on, ends as if it had been read at once."""
-    for text in ([3, 1, 4, 1, 5, 9, 2, 6], [2, 7], [5, 5, 0]):
-        scores, state = read(text, None)
-        for cut in range(1, len(text)):
-            _, half = read(text[:cut], None)
-            for _ in range(2):               # a state that was read on from is still good for another time
-                again, after = read(text[cut:], half)
-                if not np.allclose(again, scores) or not np.allclose(after, state):
-                    return False
+    text = list(range(1, 6))
+    scores, state = read(text, None)
+    for cut in range(1, len(text)):
+        _, half = read(text[:cut], None)
+        for _ in range(2):                   # a state that was read on from is still good for another time
+            again, after = read(text[cut:], half)
+            if not (np.allclose(again, scores) and np.allclose(after, state)):
+                return False
     return True
 
 
@@ -99,11 +99,10 @@ RING = 5
 
 
 def counting(token: int, state: int) -> tuple[ndarray, int]:
-    """A step of a toy writer: the likeliest next token is the sum of all read so far, round a ring of five."""
-    total = (token + state) % RING
+    """A step of a toy writer: which token is likeliest depends on the one it reads and on a number it carries."""
     scores = np.zeros(RING)
-    scores[total] = 1.0
-    return scores, total
+    scores[(token + 2 * state) % RING] = 1.0
+    return scores, (state + token + 1) % (RING + 2)
 
 
 def _written(token, state, count, *, feeds=True, remembers=True):
@@ -235,6 +234,7 @@ EXERCISES = [
         cases=[
             (np.array([0.0, 0.0, 0.0, 0.0]), 1), (np.array([2.0, 0.0, -1.0]), 0), (np.array([2.0, 0.0, -1.0]), 2),
             (np.array([1000.0, 0.0]), 0), (np.array([0.0, 1000.0]), 0), (np.array([-1000.0, -1000.0]), 1),
+            (np.array([2000.0, 0.0, 0.0]), 0),
         ],
         mistakes={
             "That is the share itself: the surprise is minus its logarithm.":
@@ -262,7 +262,8 @@ EXERCISES = [
         planted=_sums_of_shares,
         cases=[
             (np.zeros((4, 1)),), (np.array([[0.0, 1.0], [0.0, 0.0]]),), (np.array([[1.0], [0.0], [2.0]]),),
-            (np.zeros((1, 2)),), (np.array([[800.0], [0.0]]),),
+            (np.zeros((1, 2)),), (np.array([[800.0, 0.0], [0.0, 0.0]]),), (np.array([[1600.0], [0.0]]),),
+            (np.array([[-800.0], [-800.0]]),),
         ],
         mistakes={
             "Shares are to sum to 1 over the blocks (rows), not over the features.":
@@ -315,6 +316,9 @@ EXERCISES = [
                 (_reader(lambda text, h: (_scores_of(_halves(text, 0.0)), _halves(text, 0.0))),),
             "It reads on from the state, but hands back the old one.":
                 (_reader(lambda text, h: (_scores_of(_halves(text, h)), h)),),
+            "Handed a state, its scores are right, but it hands back the state that it was handed.":
+                (lambda text, state: (_remembering(text, state)[0], _remembering(text, None)[1])
+                 if state is None else (_remembering(text, state)[0], state),),
             "The state that it hands back knows the first token of a piece only.":
                 (_reader(lambda text, h: (_scores_of(_halves(text, h)), _halves(text[:1], h))),),
             "The state that it hands back knows the last token of a piece only.":

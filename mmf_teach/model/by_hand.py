@@ -72,13 +72,13 @@ def bit_linear_multiplications(width_in: int, width_out: int) -> int:
     return norm + codes + scales
 
 
-def multiplications_left(width: int, inner: int, blocks: int, vocab: int) -> int:
-    """All multiplications for one token of a MatMul-free model in the paper's form."""
-    d, l, of = width, inner, bit_linear_multiplications
+def multiplications_left(d: int, l: int, n: int, v: int) -> int:
+    """All multiplications for one token of a MatMul-free model in the paper's form: width, inner, blocks, vocab."""
+    of = bit_linear_multiplications
     maps = 4 * of(d, d) + 2 * of(d, l) + of(l, d)
     memory = 4 * d                           # silu(c); f ⊙ h and (1 - f) ⊙ c; g ⊙ h
     gate = 2 * l                             # silu(gate); times up
-    return blocks * (maps + memory + gate) + of(d, vocab)
+    return n * (maps + memory + gate) + of(d, v)
 
 
 @dataclass(frozen=True)

@@ -150,15 +150,19 @@ check("07.2", surprise)
 # remembered. **Will your classes and the library's model have the same loss?**
 
 # %%
+surprise = use("07.2")
+
+# %%
 from mmf_teach.training.evaluate import loss_nats
 
-surprise = use("07.2")
 text = letters.encode((DATA / "corpus" / "held_out_excerpt.txt").read_text("utf-8"))[: 40 * 64 + 1]
 pieces, following = text[:-1].reshape(40, 64), text[1:].reshape(40, 64)
 state, total = [np.zeros((40, d), np.float32)] * n, 0.0
 for at in bar(range(64), "reading"):
     scores, state = step(pieces[:, at], state)
     total += sum(map(surprise, scores, following[:, at]))
+
+# %%
 yours, library_loss = total / pieces.size, loss_nats(model, text, window=64)
 assert abs(yours - library_loss) < 2e-3
 print(f"{yours:.2f} nat per letter with your model (measured)")
@@ -258,7 +262,7 @@ print("ROMEO:" + letters.decode(written))
 #
 # **Exercise 07.5** Write that test. You are handed `read(text, state)`: a list of numbers and a state, or None for a
 # beginning. It returns scores, which are a list, and the new state, a number or a list. The check tries your test on a
-# right reader and on seven wrong ones.
+# right reader and on eight wrong ones.
 
 # %% solution="mmf_teach.checks.a_whole_language_model:carries_its_state"
 def carries_its_state(read):
@@ -313,12 +317,11 @@ check("07.6", bit_linear_multiplications)
 # Gated unit, l features wide: silu(gate), and that times up. (σ itself takes an exponential, an addition and a division.)
 #
 # **Exercise 07.7** All multiplications for one token, whole model: maps f, c, g, o of d to d; gate and up of d to l; down
-# of l to d; all that in every block; and the head, of d to v.
+# of l to d; all that in each of n blocks; and the head, of d to v. Use the function that you just wrote.
 
 # %% solution="mmf_teach.model.by_hand:multiplications_left"
-def multiplications_left(width, inner, blocks, vocab):
-    of = bit_linear_multiplications
-    todo("blocks times (maps + memory + gated unit), and the head")
+def multiplications_left(d, l, n, v):
+    todo("n blocks of maps, memory and gated unit, and the head")
 
 # %%
 bit_linear_multiplications = use("07.6")
