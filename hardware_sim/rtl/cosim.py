@@ -28,7 +28,7 @@ from hardware_sim.rtl.log import Log
 from hardware_sim.rtl.memory import FixedLatencyMemory, Request
 from hardware_sim.trace import total_cycles
 
-LONGEST = 1_000_000                          # cycles, after which a program that has not ended is given up
+LONGEST = 100_000                            # cycles, after which a program that has not ended is given up
 
 
 @dataclass(frozen=True)
