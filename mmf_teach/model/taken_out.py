@@ -1,21 +1,25 @@
 """A model with one of its parts taken out, nothing else touched: what was the part good for?
 
-Course    notebook 06, "Mixing channels"
+Course    notebook 06, "Mixing channels"; its gates held still, notebook 05, "Memory without attention"
 
 The model is not trained anew, so its other parts still count on the one that is gone. A large loss says that they
 do; it does not say how well a model would do that never had it.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
-from torch.nn.functional import relu
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import relu, silu
 
+from mmf_teach.kernels.mlgru_scan.fastest import mlgru_scan
 from mmf_teach.layers.block import Block
 from mmf_teach.layers.glu import GLU
+from mmf_teach.layers.mlgru import MLGRU
 from mmf_teach.model.language_model import LanguageModel
+from mmf_teach.shapes import Features, State
 
 
 class NoNorm(nn.Module):
@@ -112,3 +116,29 @@ def without(model: LanguageModel, part: str) -> LanguageModel:
     for block in less.blocks:
         PARTS[part](block)
     return less
+
+
+class HeldGate(nn.Module):
+    """An MLGRU whose forget gates do not look at the text: each feature keeps the same share at every token."""
+
+    def __init__(self, mixer: MLGRU, kept: Float[Tensor, "d"]):
+        super().__init__()
+        self.mixer, self.kept = mixer, kept
+
+    def initial_state(self, batch: int) -> State:
+        """That of the mixer itself."""
+        return self.mixer.initial_state(batch)
+
+    def forward(self, x: Features, h: State) -> tuple[Features, State]:
+        """Read all tokens of `x` after the memory `h`; return the outputs and the last memory."""
+        c, g = silu(self.mixer.to_c(x)), torch.sigmoid(self.mixer.to_g(x))
+        h = mlgru_scan(self.kept.expand_as(c), c, h)
+        return self.mixer.to_o(g * h), h[:, -1]
+
+
+def with_held_gates(model: LanguageModel, kept: Sequence[Float[Tensor, "d"]]) -> LanguageModel:
+    """A copy of the model whose forget gates stand still, at these shares, a row a block; 0 everywhere is no memory."""
+    held = copy.deepcopy(model)
+    for block, shares in zip(held.blocks, kept, strict=True):
+        block.token_mixer = HeldGate(block.token_mixer, shares)
+    return held
