@@ -215,8 +215,9 @@ print("ROMEO:" + written)
 
 # %% [markdown]
 # Letter for letter what the engine wrote in notebook 04. From the integer model to the machine nothing was rounded on
-# the way. And the machine is not only a program's idea of one: its circuit agrees with this simulator in every value and
-# every cycle, on random programs and small registers (`hardware_sim/rtl/cosim.py`).
+# the way. And the machine is not only a program's idea of one. Its circuit ran this very program, under Verilator: every
+# byte of memory, and the first and last cycle of every instruction, were those of this simulator
+# (`python -m hardware_sim.rtl --shipped 3`; it takes minutes, so it is not run here).
 
 # %% [markdown]
 # ## 5  What limits a core
@@ -287,8 +288,8 @@ print(f"the last one uses {used} (simulated)")
 # %% [markdown]
 # ## 6  A law for every clock
 #
-# You believe these numbers because a simulator says so. Why should you? Notebook 11 compared it with a circuit. Here is
-# a cheaper test, one that any simulator must pass.
+# You believe these numbers because a simulator says so. Why should you? It was compared with a circuit. Here is a
+# cheaper test, one that any simulator must pass.
 #
 # **Exercise 13.6** You are handed `cycles(lanes, port_bytes, latency)`: how long a tile of 4,096 trits takes. Could a
 # machine need so long? Lanes and bytes are powers of two: use 1 to 64 lanes, and 4 to 64 bytes. The check tries your
