@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hardware_sim.assembler import texts
 from hardware_sim.core import run as run_scoreboard
-from hardware_sim.trace import Event, named, to_chrome, to_json, total_cycles
+from hardware_sim.trace import Event, busy, moved, named, stalls, to_chrome, to_json, total_cycles
 from mmf_teach.files import write_files
 
 PRESETS = {
@@ -78,6 +78,12 @@ def write_trace(events: list[Event], stem: Path, clock_mhz: float) -> None:
         stem.with_name(stem.name + ".perfetto.json"): to_chrome(events, clock_mhz).encode(),
     }
     write_files(files)
+    total = total_cycles(events)
+    for unit, cycles in busy(events).items():
+        print(f"{unit:12} busy in {100 * cycles / total:5.1f} % of the cycles")
+    for reason, cycles in stalls(events).most_common():
+        print(f"{100 * cycles / total:5.1f} % of the cycles waited for {reason}")
+    print(f"{total} cycles, {moved(events)} bytes moved")
     for path in files:
         print(f"wrote {path}")
 

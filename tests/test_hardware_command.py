@@ -142,6 +142,8 @@ def test_trace_writes_the_events_and_a_page_for_perfetto(capsys, program, tmp_pa
     path = program("ldv v0,x\nnop\nadd v1,v0,v0")
     code, out, _ = said(capsys, "trace", path, *PAPER, "--d", 4, "--read-latency", 2, "--out", tmp_path / "here")
     assert code == 0 and out.count("wrote ") == 2
+    assert "17 cycles, 4 bytes moved" in out and "load/store   busy in  52.9 % of the cycles" in out
+    assert " 47.1 % of the cycles waited for a register" in out
     document = json.loads((tmp_path / "here" / "program.events.json").read_text("utf-8"))
     load, nothing, add = document["events"]
     assert document["cycles"] == 17 and load == {

@@ -200,8 +200,9 @@ print("cycles lost by cause:", dict(stalls(events)))
 # %%
 from mmf_teach.checks.counting_cycles import PROGRAMS
 
-for program in PROGRAMS:
-    print(program)
+for number, program in enumerate(PROGRAMS):
+    parts = (f"{'+'.join(needs) or 'nothing'} for {cycles}" for needs, cycles in program)
+    print(f"{number}: {'; '.join(parts) or 'no instructions'}")
 
 # %% solution="mmf_teach.checks.counting_cycles:is_a_schedule"
 def is_a_schedule(schedule):
@@ -277,7 +278,7 @@ gantt(published, "One block at latency 12: three products, and almost nothing el
 
 # %% [markdown]
 # Three blue bars: the products keep their unit busy nearly all the time, and yet it adds only in 30 % of the cycles.
-# Busy is not the same as useful. The other 26 instructions fit into the gaps. Here is the first gap, enlarged: a row of
+# Busy is not the same as useful. The other 26 instructions fit into the gaps. Here is the first gap, enlarged: two
 # loads, each of which holds the port for 6,145 cycles, and sums that wait for them.
 
 # %%
