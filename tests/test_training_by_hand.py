@@ -102,6 +102,7 @@ def test_a_watch_tells_what_flipped_what_never_did_and_what_came_back():
         layers[0].weight.neg_()
     assert watch.look() == pytest.approx(turned / count) and watch.back_home() == pytest.approx(turned / count)
     assert watch.never_moved() == pytest.approx(1 - turned / count)
+    assert watch.look() == 0 and watch.never_moved() == pytest.approx(1 - turned / count)         # it does not forget
     assert watch.zeros()["head"] == pytest.approx(float((trits_of(learner)["head"] == 0).mean()))
 
 

@@ -60,8 +60,9 @@ def make_step(model: LanguageModel, optimiser: AdamW, clip: float) -> Callable[[
     def update(x: Tensor, y: Tensor) -> Tensor:
         optimiser.zero_grad()
         loss = gradient(x, y)
-        clip_grad_norm_(model.parameters(), clip)
-        optimiser.step()
+        with contextlib.nullcontext() if on_gpu else one_thread():       # its own threads would wait busily
+            clip_grad_norm_(model.parameters(), clip)
+            optimiser.step()
         return loss.detach()
 
     def set_rate(rate: float) -> None:
