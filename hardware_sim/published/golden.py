@@ -2,8 +2,9 @@
 
 Course    notebook 10, "An instruction set of ten words"
 
-Every operation does what its documentation says. The released circuit differs in at least three places: `tmatmul` keeps sums
-from one run to the next and hands out the wrong ones, and `norm` sees half of its vector. The notebook tells of them.
+Every operation does what its documentation says. The released circuit differs in at least three places: `tmatmul`
+keeps sums from one run to the next and hands out the wrong ones, and `norm` sees half of its vector. The notebook
+tells of them.
 """
 
 from collections.abc import Iterator, Mapping
