@@ -189,7 +189,7 @@ def test_each_dress_moves_less_than_the_one_before_and_the_control_has_the_same_
     models = decoders("13B")
     dresses = [model.moved_bytes(4096) for model in list(models.values())[:4]]
     assert dresses == sorted(dresses, reverse=True)
-    control, free = models["and ternary weights"], models["MatMul-free"]
+    control, free = models["T++, ternary, int8 cache"], models["MatMul-free"]
     assert control.weight_bytes == free.weight_bytes == matrix_weights(sizes("13B", "transformer")) / 4
     assert 1 < control.moved_bytes(16) / free.moved_bytes(16) < 1.01
 
@@ -197,7 +197,7 @@ def test_each_dress_moves_less_than_the_one_before_and_the_control_has_the_same_
 def test_a_state_that_is_read_and_written_moves_more_than_a_very_short_dressed_cache():
     """So the fixed state does not win everywhere."""
     models = decoders("2.7B")
-    control, free = models["and ternary weights"], models["MatMul-free"]
+    control, free = models["T++, ternary, int8 cache"], models["MatMul-free"]
     assert control.moved_bytes(6) < free.moved_bytes(6) and control.moved_bytes(8) > free.moved_bytes(8)
 
 

@@ -82,9 +82,9 @@ def decoders(size: str) -> dict[str, Decoder]:
     local = blocks // 2
     return {
         "Transformer++, bf16": plain,
-        "its queries grouped": replace(plain, token_bytes=cache_bytes(width, blocks, 1, 16, SHARED)),
-        "and int4 weights, int8 cache": dressed,
-        "and ternary weights": replace(dressed, weight_bytes=weights / 4),
+        "T++, grouped queries": replace(plain, token_bytes=cache_bytes(width, blocks, 1, 16, SHARED)),
+        "T++, int4, int8 cache": dressed,
+        "T++, ternary, int8 cache": replace(dressed, weight_bytes=weights / 4),
         "hybrid, every second block local": Decoder(
             weights / 4, local_bytes=cache_bytes(width, local, 1, 16, 1), window=WINDOW,
             state_bytes=state * (blocks - local) / blocks),

@@ -38,8 +38,8 @@ function render({ model, el }) {
       kept.style.width = `${(100 * b) / longest}%`;
     }
     const [left, right] = pairs.map(([, [a, b]]) => a + b);
-    said.textContent = `${rival.value} moves ${number(Number((left / right).toPrecision(3)))} times the bytes `
-      + `of ${free} for one token (modelled, 2.7B)`;
+    said.textContent = `${rival.value}: ${number(Number((left / right).toPrecision(3)))} times the bytes of ${free} `
+      + `for one token (modelled, 2.7B)`;
   };
   view.root.append(
     element("div", { class: "mmf-controls" }, element("label", {}, "Transformer: ", rival), context.label, batch.label),

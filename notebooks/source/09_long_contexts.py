@@ -266,8 +266,8 @@ for context in (2048, 32_768, 131_072):
 
 # %% [markdown]
 # Those ratios are true, and unfair. The factor of 8 in the weights comes from *two bits*, not from the missing
-# attention. A Transformer can have few bits too: int4 weights are common, trits exist (BitNet b1.58), queries are
-# grouped nearly everywhere, and caches are kept in int8.
+# attention. A Transformer (T++ for short) can have few bits too: int4 weights are common, trits exist (BitNet b1.58),
+# queries are grouped nearly everywhere (four to a key here), and caches are kept in int8.
 #
 # **Explore.** Dress the Transformer as well as you can. *Which dress and which context leave the fixed state less than
 # a tenth of advantage? And what does a larger batch do to that?* (Below the widget, a few settings as numbers.)
@@ -277,8 +277,8 @@ MovedBytes()
 
 # %%
 for rival, context, batch in (
-    ("Transformer++, bf16", 1024, 1), ("and int4 weights, int8 cache", 1024, 1),
-    ("and ternary weights", 1024, 1), ("and ternary weights", 1024, 64),
+    ("Transformer++, bf16", 1024, 1), ("T++, int4, int8 cache", 1024, 1),
+    ("T++, ternary, int8 cache", 1024, 1), ("T++, ternary, int8 cache", 1024, 64),
 ):
     ratio = sum(parts(rival, context, batch)) / sum(parts("MatMul-free", context, batch))
     print(f"{rival:30} {context:,} tokens, batch {batch:2}: {ratio:5.2f} times (modelled, 2.7B)")
