@@ -272,9 +272,10 @@ def test_updates_are_those_of_adamw_as_published_after_clipping_the_gradient(cli
 
 
 @pytest.mark.parametrize("rows", [4, 5])
-def test_cores_that_share_a_batch_find_the_gradient_of_the_whole(rows):
+def test_cores_that_share_a_batch_find_the_gradient_of_the_whole(rows, monkeypatch):
     """Uneven shares count by their size. A model without codes, in float64: only the order of the sums differs."""
     torch.manual_seed(0)
+    monkeypatch.setattr(step, "WORTH_SHARING", 16)
     model = build(ModelConfig("transformer", len(CORPUS.vocabulary), 16, 2)).double()
     text = torch.from_numpy(CORPUS.train)
     x, y = loop.batch(text, dataclasses.replace(RECIPE, batch=rows), 0)
@@ -307,9 +308,11 @@ def test_a_whole_model_finds_the_same_loss_in_compiled_and_in_readable_layers_to
         assert (own - p.grad).norm() < 2e-2 * p.grad.norm()          # bfloat16 in every layer of two blocks
 
 
-def test_a_batch_is_not_shared_where_dropout_draws_random_numbers():
+@pytest.mark.parametrize(("dropout", "least"), [(0.5, 1), (0.0, 33)])
+def test_a_batch_is_not_shared_where_dropout_draws_random_numbers_or_there_is_little_to_do(dropout, least, monkeypatch):
+    monkeypatch.setattr(step, "WORTH_SHARING", least)        # the batch has 64 tokens
     model, _ = model_and_optimiser()
-    model.dropout.p = 0.5
+    model.dropout.p = dropout
     torch.set_num_threads(2)
     x, y = loop.batch(torch.from_numpy(CORPUS.train), RECIPE, 0)
     step._shared_gradient(model, None, x, y)         # no pool: work given to it would be an error

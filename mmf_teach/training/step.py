@@ -24,6 +24,7 @@ from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.training.recipe import Recipe
 
 WARM_UPS = 3                                 # eager runs before a recording, as torch.cuda.graph asks
+WORTH_SHARING = 1024                         # tokens a share: each core has to round all weights for itself
 MALLOPT = {-1: 1 << 30, -3: 1 << 30, -8: 1}  # glibc: when to give memory back, when to map it apart, how many arenas
 
 
@@ -106,8 +107,8 @@ def _gradient(model: LanguageModel, x: Tensor, y: Tensor) -> Tensor:
 
 def _shared_gradient(model: LanguageModel, pool: ThreadPoolExecutor, x: Tensor, y: Tensor) -> Tensor:
     """The same with as many shares of the batch as torch has threads; dropout draws its numbers in one thread only."""
-    shares = min(torch.get_num_threads(), len(x))
-    if shares == 1 or any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules()):
+    shares = min(torch.get_num_threads(), len(x), x.numel() // WORTH_SHARING)
+    if shares < 2 or any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules()):
         return _gradient(model, x, y)
     parameters = list(model.parameters())
 
