@@ -6,13 +6,13 @@ the program computes); everything else here is the same for every core.
 
 import argparse
 import importlib
-import os
 import sys
 from pathlib import Path
 
 from hardware_sim.assembler import texts
 from hardware_sim.core import run as run_scoreboard
 from hardware_sim.trace import Event, busy, moved, named, stalls, to_chrome, to_json, total_cycles
+from mmf_teach.exit_code import exit_code
 from mmf_teach.files import write_files
 
 PRESETS = {
@@ -92,21 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code: 0 success, 1 what was asked could not be done, 2 asked wrongly."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser(preset_of(arguments)).parse_args(arguments)
-    try:
-        execute(options)
-        sys.stdout.flush()                   # here, so that a reader who has left is noticed below
-        return 0
-    except KeyboardInterrupt:
-        print("\nhardware_sim: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:                  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (ValueError, OSError) as problem:
-        if os.environ.get("MMF_TRACEBACK"):
-            raise
-        print(f"hardware_sim {options.command}: {problem}", file=sys.stderr)
-        return 1
+    return exit_code(f"hardware_sim {options.command}", lambda: execute(options))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 import argparse
 import importlib
-import os
 import sys
+
+from mmf_teach.exit_code import exit_code
 
 COMMANDS = {
     "generate": "write text with a trained model",
@@ -33,21 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
     parsed = parser.parse_args(arguments)
-    try:
-        code = parsed.run(parsed) or 0
-        sys.stdout.flush()                   # here, so that a reader who has left is noticed below
-        return code
-    except KeyboardInterrupt:
-        print(f"\nmmf {parsed.command}: stopped", file=sys.stderr)
-        return 130
-    except BrokenPipeError:                  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (ValueError, OSError) as problem:
-        if os.environ.get("MMF_TRACEBACK"):
-            raise
-        print(f"mmf {parsed.command}: {problem}", file=sys.stderr)
-        return 1
+    return exit_code(f"mmf {parsed.command}", lambda: parsed.run(parsed))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ MAY_IMPORT = {                               # the reading order: a group knows 
     "paths": "",
     "files": "",
     "progress": "",
+    "exit_code": "",
     "hardware": "",
     "shapes": "",
     "ternary": "",
@@ -20,7 +21,7 @@ MAY_IMPORT = {                               # the reading order: a group knows 
     "training": "files paths progress hardware shapes ternary kernels layers model",
     "cost": "paths shapes ternary kernels layers model",
     "scaling": "paths cost",
-    "hardware_sim": "files paths shapes ternary kernels model cost",
+    "hardware_sim": "files paths exit_code shapes ternary kernels model cost",
     "bench": "hardware paths shapes ternary kernels layers model training cost hardware_sim",
     "figures": "",
     "widgets": "paths ternary kernels layers model training cost scaling hardware_sim figures",
@@ -29,10 +30,10 @@ MAY_IMPORT = {                               # the reading order: a group knows 
     "notebook": "files paths progress hardware model training cost hardware_sim figures widgets notebook.ledger checks",
 }
 MAY_IMPORT["commands"] = " ".join(MAY_IMPORT)
-MAY_IMPORT["__main__"] = "commands"
+MAY_IMPORT["__main__"] = "exit_code commands"
 
 CHOOSES = {"ternary_matmul"}                 # packages that hand on what suits the machine, when it is asked for
-WITHOUT_TORCH = {"paths", "files", "progress", "hardware", "ternary", "hardware_sim", "figures"}
+WITHOUT_TORCH = {"paths", "files", "progress", "exit_code", "hardware", "ternary", "hardware_sim", "figures"}
 FILES = sorted(path for folder in ("mmf_teach", "hardware_sim") for path in (ROOT / folder).rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES if path.stem != "__init__"}
 PACKAGES = [path for path in FILES if path.stem == "__init__"]
