@@ -415,7 +415,8 @@ print(f"stored run: {rows[0]['hardware']}")
 
 # %% [markdown]
 # The hybrid that looks back 64 words answers everything, like the Transformer, as long as the facts lie inside its
-# window. One step further it falls to where all the others are. (Its facts and questions take a dozen words themselves.)
+# window. One step further it falls to where all the others are. (Facts and questions take sixteen words themselves,
+# so a window of 16 helps nowhere.)
 #
 # And where are they? At 0.52, far above guessing (1/64). Four values are asked for, each once. Who remembers *the four
 # values, but not whose they are*, is right with a quarter of the first questions, a third of the second, half of the
@@ -427,7 +428,7 @@ print(f"by elimination: {np.mean([1/4, 1/3, 1/2, 1]):.2f}")
 # %% [markdown]
 # So that is what these states hold: *what* was said, not *to whom*. But be fair to them. A score says what a training
 # run has found, not what a state could hold: in the run of notebook 05, without distances, Mamba answers 99.9 % about
-# four pairs, and a MatMul-free model does better the wider it is.
+# four pairs, and a MatMul-free model does better the wider it is. And each line is one run: one seed.
 
 # %% [markdown]
 # ## 7  A law for every memory
