@@ -13,10 +13,11 @@ from torch.nn.functional import silu
 from mmf_teach.__main__ import main
 from mmf_teach.cost import sheet
 from mmf_teach.cost.formulas import remaining_operations, ternary_operations
-from mmf_teach.cost.operations import KERNELS, TERNARY, audit, fresh, packed
+from mmf_teach.cost.operations import KERNELS, TERNARY, audit, fresh, packed, scan_counts
 from mmf_teach.cost.state import moved_numbers
 from mmf_teach.cost.torch_operations import COUNTS, FREE, counted
 from mmf_teach.cost.watch import watched
+from mmf_teach.kernels.mlgru_scan import naive as mlgru_naive
 from mmf_teach.kernels.ternary_matmul import naive
 from mmf_teach.layers.packed_linear import PackedLinear
 from mmf_teach.model.build import MODELS, RUNNING, build
@@ -195,6 +196,15 @@ def test_a_product_inside_a_kernel_is_noticed_too(monkeypatch):
     monkeypatch.setattr(way.Compiled, "product", cheat)
     found = audit(fresh(ModelConfig("matmul_free", 5, 8, 1), "inference"), 1)
     assert found.matmul_calls == 8 and set(found.matmuls) == {"numpy matmul"}
+
+
+def test_inside_a_known_kernel_only_its_meaning_is_counted():
+    """The naive scan is made of torch's own operations: they are not counted a second time."""
+    name = "mmf_teach.kernels.mlgru_scan.naive.mlgru_scan"
+    f, c, h = torch.rand(1, 3, 4), torch.rand(1, 3, 4), torch.rand(1, 4)
+    with watched(nn.Identity(), {name: scan_counts}) as watch:
+        mlgru_naive.mlgru_scan(f, c, h)
+    assert watch.by_layer[""] == Counter(multiply=24, subtract=12, add=12)
 
 
 def test_nothing_stays_watched_when_the_audit_is_over():
