@@ -33,8 +33,8 @@ def update(
 ) -> Float[np.ndarray, "out in"]:
     """The float weights after one step towards the targets; what is multiplied are their trits and one scale."""
     trits, scale = absmean(w)
-    error = x @ (scale * trits).T - target
-    return w - rate * error.T @ x / len(x)
+    too_much = x @ (scale * trits).T - target
+    return w - rate * too_much.T @ x / len(x)
 
 
 def run(
