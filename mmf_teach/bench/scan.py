@@ -31,7 +31,7 @@ SCANS = {
 
 
 def measure(quick: bool, report: Report) -> list[Row]:
-    """All rows; one thread. `shape`: tokens and features; `batch`: sequences; `exact`: naive's memories, bit for bit."""
+    """All rows; one thread. `shape`: tokens, features; `batch`: sequences; `exact`: naive's memories, bit for bit."""
     keep_memory()
     batch, time, width = QUICK_SIZE if quick else SIZE
     effort, rows = QUICK if quick else FULL, []

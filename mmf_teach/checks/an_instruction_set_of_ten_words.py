@@ -274,7 +274,9 @@ EXERCISES = [
         id="10.8",
         ask="Write the program: three lines that leave c + f · (h - c) in v2, from f in v0, c in v1 and h in v2.",
         answer=remember,
-        cases=[([8, 0], [16, 16], [40, 40]), ([4, 4], [16, -16], [40, 40]), ([1, 7], [3, 5], [-9, 9]), ([4, 4], [1, 3], [2, -8])],
+        cases=[
+            ([8, 0], [16, 16], [40, 40]), ([4, 4], [16, -16], [40, 40]), ([1, 7], [3, 5], [-9, 9]),
+            ([4, 4], [1, 3], [2, -8])],
         mistakes={
             "You compute c - h, the other way round: the first input of sub is what is subtracted from.":
                 _by("sub v2,v1,v2\nmul v2,v0,v2\nadd v2,v1,v2"),

@@ -19,15 +19,18 @@ from mmf_teach.notebook import ledger
 
 TODO, NOT_YET, ERROR, PASSED = "todo", "not yet", "error", "passed"
 FILES = {                                    # which file of mmf_teach.checks holds the exercises of a notebook
-    "01": "the_price_of_a_multiply", "02": "three_values_are_enough", "03": "from_floats_to_trits",
+    "01": "the_price_of_a_multiply",
+    "02": "three_values_are_enough",
+    "03": "from_floats_to_trits",
     "04": "fast_kernels",
-    "10": "an_instruction_set_of_ten_words", "11": "counting_cycles",
     "05": "memory_without_attention",
-    "09": "long_contexts",
-    "13": "the_model_on_the_machine",
     "06": "mixing_channels",
     "07": "a_whole_language_model",
     "08": "training_with_three_values",
+    "09": "long_contexts",
+    "10": "an_instruction_set_of_ten_words",
+    "11": "counting_cycles",
+    "13": "the_model_on_the_machine",
 }
 LEFT = "text-align:left"
 TRIES = 150                                  # random inputs beyond the listed cases

@@ -133,7 +133,7 @@ print("50 tokens: with a cache, at once, and torch's own agree to 12 digits")
 # ## 2  How many bytes
 #
 # By hand, for the 370M shape: width 1,024, 24 blocks, 16-bit numbers. One token leaves a key and a value of 1,024
-# numbers in each block: 2 · 1,024 · 24 = 49,152 numbers, which are **98,304 bytes** for a single word piece. A
+# numbers in each block: 2 · 1,024 · 24 = 49,152 numbers, which are **98,304 bytes** for a single word piece. Seven
 # thousand of them fill a CD.
 #
 # Two things make it smaller. *Grouped queries*: several query heads share one key head. *Fewer bits*: an int8 cache
@@ -450,7 +450,7 @@ check("09.7", same_however_split)
 
 # %% [markdown]
 # Now hand it three real memories: the integer engine of notebook 04, the MatMul-free model in floats, and the
-# Transformer with its cache. Floats are rounded to a thousandth, as they may add up in another order.
+# Transformer with its cache. Floats are rounded to a tenth, as they may add up in another order.
 
 # %%
 from mmf_teach.model.checkpoint import load_model
@@ -470,7 +470,7 @@ def floats(model):
     def read(tokens, state):
         with torch.no_grad():
             scores, state = model(torch.tensor([tokens]), state)
-        return scores[0, :, 0].numpy().round(3), state
+        return scores[0, :, 0].numpy().round(1), state
     return read
 
 def as_reader(read):                         # a part without letters leaves the state as it is

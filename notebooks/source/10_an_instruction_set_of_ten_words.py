@@ -15,7 +15,7 @@ import numpy as np
 
 from hardware_sim.assembler import assemble, disassemble, texts
 from hardware_sim.published import golden
-from hardware_sim.published.by_hand import ROWWISE, read_line, run_lines
+from hardware_sim.published.by_hand import ROWWISE, run_lines
 from hardware_sim.published.inputs import named_memory
 from hardware_sim.published.isa import OPERATIONS, instruction_set
 from hardware_sim.published.machine import TOKEN_MIXER, paper2024

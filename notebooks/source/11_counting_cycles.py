@@ -258,12 +258,12 @@ for latency in (1, 2, 3, 4, 12):
 # %% [markdown]
 # ## 3  Where the cycles go
 #
-# ## The figure to remember
-#
-# One block at width 512 and latency 12. Each bar is an instruction at work; the last row shows when one stands waiting.
+# **The figure to remember.** One block at width 512 and latency 12. Each bar is an instruction at work; the last row
+# shows when one stands waiting.
 
 # %%
 from mmf_teach.figures.timeline import timeline
+
 
 def gantt(events, title, window=None):
     bars = [{"unit": e.unit, "start": e.start, "end": e.end, "text": e.text} for e in events]
@@ -462,4 +462,4 @@ exit_ticket("11")
 # %% [markdown]
 # In one sentence, for yourself: what did 43 ms measure, and how sure can one be?
 #
-# Next: [12 From gates up](12_from_gates_up.ipynb).
+# Next: 12 From gates up is still to come, so go on with [13 The model on the machine](13_the_model_on_the_machine.ipynb).

@@ -3,12 +3,12 @@
 #
 # **Claim.** The trained model runs on the simulated accelerator bit for bit.
 #
-# Notebooks 10 to 12 gave you words, cycles and gates. Here the model that you know since notebook 00 becomes a program
+# Notebooks 10 and 11 gave you words and cycles. Here the model that you know since notebook 00 becomes a program
 # of them. You write the pieces that make it one, watch it write text letter by letter as the engine does, and then
 # make the machine faster: from the published core, which waits for every byte, to one that its memory cannot feed any
 # faster. At the end a contest: the best core within a budget.
 #
-# 60 to 90 minutes. It builds on [12 From gates up](12_from_gates_up.ipynb).
+# 60 to 90 minutes. It builds on [11 Counting cycles](11_counting_cycles.ipynb).
 
 # %%
 from itertools import pairwise
@@ -428,4 +428,4 @@ exit_ticket("13")
 # In one sentence, for yourself: of the factor of four thousand between the first and the last rung, how much came from
 # arithmetic?
 #
-# Next: [14 Joules per token](14_joules_per_token.ipynb).
+# Next: 14 Joules per token, which is still to come.
