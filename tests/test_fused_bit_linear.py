@@ -242,7 +242,8 @@ def test_the_product_of_codes_and_trits_is_exact_with_and_without_byte_products(
         codes[0], codes[1] = 127, -127
         trits = some_trits(9, inputs)
         trits[0], trits[1] = 1, -1
-        sums = training._product(torch.from_numpy(codes), torch.from_numpy(trits))
+        sums = torch.empty((70, 9), dtype=torch.int32)
+        training._product(torch.from_numpy(codes), torch.from_numpy(trits), sums)
         np.testing.assert_array_equal(sums.numpy(), codes.astype(np.int64) @ trits.T.astype(np.int64))
 
 

@@ -29,7 +29,7 @@ from mmf_teach.ternary.quantise import LARGEST_CODE, SMALLEST
 
 ADDS_BYTES = bool({"avx512vnni", "avxvnni"} & features())      # else torch's product of bytes is slow, or none
 NARROW = torch.bfloat16 if {"avx512bf16", "amx-bf16"} & features() else torch.float32      # of the way back
-TOKENS = 512                                 # worked on together: their sums stay in the cache until they are scaled
+TOKENS = 256                                 # worked on together: what one step writes is in the cache for the next
 FEW = 64                                     # gradients of a bias added up by themselves
 SHORTEST = 16                                # inputs of an int8 product: torch 2.13 gets that of a single one wrong
 
@@ -57,18 +57,21 @@ class _BitLinears(torch.autograd.Function):
     def forward(ctx, x, narrow, count, *weights_and_biases):
         weights, biases = weights_and_biases[:count], weights_and_biases[count:]
         scales, outputs = [_scale(w) for w in weights], [torch.empty((len(x), len(w))) for w in weights]
-        added = [torch.zeros(len(w)) if b is None else b for w, b in zip(weights, biases, strict=True)]
+        added = [np.zeros(len(w), np.float32) if b is None else b.numpy() for w, b in zip(weights, biases, strict=True)]
         trits, token = _trits(weights, scales, torch.int8), torch.empty((3, len(x)))
+        ys, few = [y.numpy() for y in outputs], min(TOKENS, len(x))
+        codes = torch.empty((few, x.shape[1]), dtype=torch.int8)
+        sums = torch.empty((few, len(trits)), dtype=torch.int32)
+        parts, edges = sums.numpy(), np.cumsum([0, *_rows(weights)]).tolist()
         for first in range(0, len(x), TOKENS):
-            here = slice(first, first + TOKENS)
-            part = x[here]
-            per_rms, to_code, to_value = token[:, here].numpy()
+            part = x[first:first + TOKENS]
+            here, n = slice(first, first + len(part)), len(part)
+            per_rms, to_code, to_value = token.numpy()[:, here]
             per_rms[:] = torch.rsqrt(part.square().mean(dim=-1) + float(EPSILON)).numpy()
-            codes = np.empty(part.shape, np.int8)
-            _codes_into(part.numpy(), per_rms, to_code, to_value, codes)
-            sums = _product(torch.from_numpy(codes), trits).split(_rows(weights), dim=1)
-            for y, own, scale, bias in zip(outputs, sums, scales, added, strict=True):
-                _outputs_into(own.numpy(), to_value, scale, bias.numpy(), y[here].numpy())
+            _codes_into(part.numpy(), per_rms, to_code, to_value, codes.numpy())
+            _product(codes[:n], trits, sums[:n])
+            for y, start, end, scale, bias in zip(ys, edges, edges[1:], scales, added, strict=False):
+                _outputs_into(parts[:n, start:end], to_value, scale, bias, y[here])
         ctx.save_for_backward(x, token, *weights)
         ctx.narrow, ctx.scales, ctx.biased = narrow, scales, [bias is not None for bias in biases]
         return tuple(outputs)
@@ -82,9 +85,8 @@ class _BitLinears(torch.autograd.Function):
         for into, dy, scale in zip(e.split(_rows(weights), dim=1), dys, ctx.scales, strict=True):
             dbs.append(np.zeros(dy.shape[1], np.float32))
             _gradients_into(dy.contiguous().numpy(), to_value, scale, _bits(into), dbs[-1])
-        _codes_again_into(x.numpy(), per_rms, to_code, _bits(codes))
         dn = e @ _trits(weights, ctx.scales, ctx.narrow)
-        _back_through_norm(_bits(dn), to_value, x.numpy(), per_rms, dx.numpy())
+        _back_through_norm(_bits(dn), x.numpy(), per_rms, to_code, to_value, dx.numpy(), _bits(codes))
         dws = (e.T @ codes).float().split(_rows(weights))
         dws = [dw.div_(float(scale)) for dw, scale in zip(dws, ctx.scales, strict=True)]
         dbs = [torch.from_numpy(db) if biased else None for db, biased in zip(dbs, ctx.biased, strict=True)]
@@ -110,11 +112,11 @@ def _trits(weights: Sequence[Tensor], scales: Sequence[np.float32], dtype: torch
     return trits
 
 
-def _product(codes: Tensor, trits: Tensor) -> Tensor:
-    """Exact either way: float32 holds all whole numbers below 2**24, and no sum is above 127 times the inputs."""
+def _product(codes: Tensor, trits: Tensor, sums: Tensor) -> Tensor:
+    """Write the sums, exactly either way: float32 holds all whole numbers below 2**24, which no sum reaches."""
     if ADDS_BYTES and codes.shape[1] >= SHORTEST:
-        return torch._int_mm(codes, trits.T)
-    return (codes.float() @ trits.float().T).int()
+        return torch._int_mm(codes, trits.T, out=sums)
+    return sums.copy_(codes.float() @ trits.float().T)
 
 
 def _bits(x: Tensor) -> np.ndarray:
@@ -184,16 +186,6 @@ def _as_float(bits):
 
 
 @njit(cache=True, nogil=True)
-def _codes_again_into(x, per_rms, to_code, codes):
-    row = np.empty(x.shape[1], np.float32)
-    for b in range(x.shape[0]):
-        mine = x[b]
-        for k in range(len(mine)):
-            row[k] = np.rint(mine[k] * per_rms[b] * to_code[b])
-        _store(row, codes[b])
-
-
-@njit(cache=True, nogil=True)
 def _outputs_into(sums, to_value, w_scale, bias, y):
     for b in range(y.shape[0]):
         mine, out, scale = sums[b], y[b], to_value[b] * w_scale
@@ -217,8 +209,8 @@ def _gradients_into(dy, to_value, w_scale, e, total):
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _back_through_norm(dn, to_value, x, per_rms, dx):
-    """dx = (dn - n · mean(dn ⊙ n)) / rms, with n = x / rms; `dn` comes times s_x."""
+def _back_through_norm(dn, x, per_rms, to_code, to_value, dx, codes):
+    """dx = (dn - n · mean(dn ⊙ n)) / rms, with n = x / rms, and the codes of n again; `dn` comes times s_x."""
     g, n = np.empty(x.shape[1], np.float32), np.empty(x.shape[1], np.float32)
     for b in range(x.shape[0]):
         mine, out, dot, smaller = x[b], dx[b], np.float32(0), np.float32(1) / to_value[b]
@@ -230,3 +222,6 @@ def _back_through_norm(dn, to_value, x, per_rms, dx):
         mean = dot / np.float32(len(mine))
         for k in range(len(mine)):
             out[k] = (g[k] - n[k] * mean) * per_rms[b]
+        for k in range(len(mine)):
+            n[k] = np.rint(n[k] * to_code[b])
+        _store(n, codes[b])
