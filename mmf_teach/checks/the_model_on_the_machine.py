@@ -43,7 +43,7 @@ def _moody() -> Callable:
 
     def cycles(lanes: int, port_bytes: int, latency: int) -> int:
         asked.append(lanes)
-        return _clock()(lanes, port_bytes, latency) + len(asked) % 2
+        return _clock()(lanes, port_bytes, latency) + len(asked) % 3     # two questions a pair: 2 would never change
     return cycles
 
 
