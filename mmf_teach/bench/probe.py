@@ -45,8 +45,11 @@ def last_level_cache_bytes() -> int:
 
 
 def copies_for_cold(weight_bytes: int, memory_bytes: int | None = None) -> int:
-    """How many copies of a matrix are more than the last-level cache holds, six times over; at least two."""
+    """How many copies of a matrix are more than the last-level cache holds, six times over; at least two.
+
+    All copies of one candidate take a thirty-second of the memory at most: eight or so are kept at once.
+    """
     wanted = -(-6 * last_level_cache_bytes() // max(1, weight_bytes))
     if memory_bytes is None:
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 4 << 30
-    return max(2, min(wanted, memory_bytes // 8 // max(1, weight_bytes)))
+    return max(2, min(wanted, memory_bytes // 32 // max(1, weight_bytes)))

@@ -414,7 +414,7 @@ for seed in bar(range(3), "training"):
     for name, product in trained.items():
         right[name].append(accuracy(*unseen, fit(*practice, product, seed=seed), product))
 
-# %%
+# %% tags=["measured"]
 percent = {name: round(100 * float(np.mean(of))) for name, of in right.items()}
 reveal("03.p3", percent["true gradient"], unit="% (measured, mean of 3 runs)")
 for name, of in right.items():
