@@ -216,14 +216,14 @@ def flipped(before, after):
 check("08.6", flipped)
 
 # %% [markdown]
-# Now the model: 560 updates of 8 windows of 128 characters. It is a budget of *steps*: a busy machine takes longer and
+# Now the model: 500 updates of 8 windows of 128 characters. It is a budget of *steps*: a busy machine takes longer and
 # learns the same. In a quiet minute on two cores it comes to 1.5 nat a character; were all 96 characters equally
 # likely, it would be 4.56.
 #
-# The first 400 updates are yours, in two helpings. **Which share of the trits will have been the same all the time?**
+# The first 340 updates are yours, in two helpings. **Which share of the trits will have been the same all the time?**
 
 # %%
-predict("08.p2", "Trits that never flip in 400 updates:", unit="%")
+predict("08.p2", "Trits that never flip in 340 updates:", unit="%")
 
 # %%
 run, LOOK = use("08.5"), 20
@@ -249,12 +249,12 @@ def train_on(step_once, watch, flips, first, last, rate_of):
 # %% tags=["measured"]
 model, optimiser, step_once = new_learner()
 watch, flips = FlipWatch(model), []
-losses = train_on(step_once, watch, flips, 0, 200, falling)
+losses = train_on(step_once, watch, flips, 0, 160, falling)
 print(f"training loss {losses[0]:.2f} nat at first (measured here)")
 print(f"training loss {np.mean(losses[-20:]):.2f} nat at last (measured here)")
 
 # %% tags=["measured"]
-losses += train_on(step_once, watch, flips, 200, 400, falling)
+losses += train_on(step_once, watch, flips, 160, 340, falling)
 kept = {name: t.clone() for name, t in state_tensors(model, optimiser).items()}   # for a control
 reveal("08.p2", round(100 * watch.never_moved()), unit="% (measured here)")
 print(f"{watch.back_home():.0%} of the trits flipped and are back home (measured here)")
@@ -273,7 +273,7 @@ predict("08.p3", "After 160 more updates, which is ahead?", choices=choices)
 # %% tags=["measured"]
 from mmf_teach.training.evaluate import loss_nats
 
-losses += train_on(step_once, watch, flips, 400, recipe.steps, falling)
+losses += train_on(step_once, watch, flips, 340, recipe.steps, falling)
 blocks = text.held_out[: len(text.held_out) // 1024 * 1024].reshape(-1, 1024)
 sample = blocks[:: len(blocks) // 48].ravel()            # from all over the part that was held out
 learnt = loss_nats(model, sample)
@@ -285,7 +285,7 @@ other, other_optimiser, other_step = new_learner()
 for name, tensor in state_tensors(other, other_optimiser).items():
     tensor.copy_(kept[name])
 restless, other_flips = FlipWatch(other), []
-constant = train_on(other_step, restless, other_flips, 400, recipe.steps, lambda step: falling(400))
+constant = train_on(other_step, restless, other_flips, 340, recipe.steps, lambda step: falling(340))
 still = loss_nats(other, sample)
 gain = still - learnt
 reveal("08.p3", choices[0] if gain > 0.01 else choices[1] if gain > -0.01 else choices[2])
@@ -296,7 +296,7 @@ def smooth(values):
     return [float(np.mean(values[k : k + LOOK])) for k in range(0, len(values), LOOK)]
 
 steps = [LOOK * (k + 1) for k in range(recipe.steps // LOOK)]
-after = steps[400 // LOOK :]
+after = steps[340 // LOOK :]
 lines = {"rate to zero": (steps[4:], smooth(losses)[4:], style.BLUE),
          "control: rate as it was": (after, smooth(constant), style.VERMILION)}
 title = "The last drop comes from the rate, not from more text"
@@ -376,7 +376,7 @@ picture(count_bars(means, colours, title, "% of trits that are 0 (counted)"))
 mine = watch.zeros()
 for kind in zeros:
     shares = [share for name, share in mine.items() if name.endswith(kind)]
-    print(f"{kind:10} {np.mean(shares):.0%} zeros after 560 updates (measured here)")
+    print(f"{kind:10} {np.mean(shares):.0%} zeros after 500 updates (measured here)")
 
 # %% [markdown]
 # ## The figure to remember
