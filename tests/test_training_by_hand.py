@@ -109,7 +109,7 @@ def test_a_watch_tells_what_flipped_what_never_did_and_what_came_back():
 def test_the_notebooks_recipe_names_a_text_that_is_always_there():
     recipe = Recipe.read(DATA / "recipes" / "minute.toml")
     assert recipe.corpus == "standard_library" in CORPORA and recipe.dropout == 0
-    assert recipe.steps * recipe.batch * recipe.window == 573_440
+    assert recipe.steps * recipe.batch * recipe.window == 512_000
 
 
 def test_the_notebook_has_six_questions_of_its_own():
