@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from mmf_teach.bench.engine import maps
 from mmf_teach.kernels.integer_model.team import share, wait_for_all
 from mmf_teach.kernels.ternary_matmul import bit_planes
+from mmf_teach.model import engine as engine_file
 from mmf_teach.model.build import build
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
@@ -109,8 +111,9 @@ def test_the_loss_is_that_of_the_float_model(shipped, engine, text):
 
 @pytest.mark.parametrize("threads", [2, 3, 5])
 @pytest.mark.parametrize(("width", "deep", "blocks", "vocabulary"), [(1, 1, 1, 2), (130, 27, 3, 129), (300, 520, 2, 7)])
-def test_threads_change_no_number(width, deep, blocks, vocabulary, threads):
+def test_threads_change_no_number(width, deep, blocks, vocabulary, threads, monkeypatch):
     """Few tokens share the rows of each matrix, many tokens are shared themselves; some threads get nothing to do."""
+    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
     model = random_model(width, deep, blocks, vocabulary)
     alone, together = Engine(model), Engine(model, threads)
     for shape in ((1, 1), (3, 2), (1, 90)):
@@ -120,7 +123,17 @@ def test_threads_change_no_number(width, deep, blocks, vocabulary, threads):
         assert np.array_equal(alone.read(tokens)[0], together.read(tokens)[0])
 
 
-def test_a_wrong_token_is_refused_by_all_threads_and_the_next_one_is_read():
+def test_only_what_is_worth_it_wakes_the_other_threads(monkeypatch):
+    model, woken = random_model(64, 128, 1, 7), []
+    engine = Engine(model, threads=2)
+    monkeypatch.setattr(engine._helpers, "submit", lambda *call: woken.append(call))
+    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", engine._trits + 1)
+    engine.step(np.array([1]), engine.initial_state(1))
+    assert engine._trits == sum(each.trits.size for each in maps(model)) and not woken
+
+
+def test_a_wrong_token_is_refused_by_all_threads_and_the_next_one_is_read(monkeypatch):
+    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
     model = random_model(64, 128, 1, 7)
     engine, state = Engine(model, threads=2), Engine(model).initial_state(1)
     with pytest.raises(ValueError, match="whole numbers from 0 to 6"):

@@ -27,6 +27,7 @@ from mmf_teach.ternary import fixed_point as fp
 AT_ONCE = 64                                 # tokens read together: their numbers stay in the second cache
 LARGEST_BATCH = 32
 ALIGNED = 32                                 # words; every matrix begins at a cache line
+WORTH_A_TEAM = 1 << 25                       # trits times tokens; below, waking the others takes longer than the work
 
 
 class Engine:
@@ -42,6 +43,7 @@ class Engine:
             group for block in model.blocks for group in (
                 (block.to_f, block.to_c, block.to_g), (block.to_o,), (block.to_gate, block.to_up), (block.to_down,))]
         self.words, starts = _arena([*groups, (model.head,)])
+        self._trits = sum(each.trits.size for group in [*groups, (model.head,)] for each in group)
         ends = [*starts[1:], len(self.words)]
         self._starts = np.array([
             *([*starts[n:n + 4], ends[n + 3]] for n in range(0, 4 * self.blocks, 4)), [starts[-1]] + [0] * 4])
@@ -118,13 +120,15 @@ class Engine:
         return scores, state
 
     def _together(self, tokens: ndarray, state: State, scores: ndarray) -> bool:
-        """All threads through the model, this one among them: each calls the same function with its own number."""
+        """Through the model with all threads, where that pays: each calls the same function with its own number."""
+        threads = self._threads if tokens.size * self._trits >= WORTH_A_TEAM else 1
+
         def part(me: int) -> bool:
             return read(
                 tokens, state, self._embedding, self.words, self._starts, self._scales, self._biases, self._shared,
-                self._own[me], scores, me, self._threads)
+                self._own[me], scores, me, threads)
 
-        others = [self._helpers.submit(part, me) for me in range(1, self._threads)]
+        others = [self._helpers.submit(part, me) for me in range(1, threads)]
         return all([part(0), *(other.result() for other in others)])
 
     def _require_state(self, state: State, batch: int) -> None:
