@@ -87,7 +87,7 @@ def test_cold_means_more_than_the_last_level_cache(monkeypatch):
     monkeypatch.setattr(probe, "last_level_cache_bytes", lambda: 1000)
     assert probe.copies_for_cold(100) == 60
     assert probe.copies_for_cold(7000) == 2                  # at least two
-    assert probe.copies_for_cold(100, memory_bytes=32_000) == 10         # and no more than a thirty-second of the memory
+    assert probe.copies_for_cold(100, memory_bytes=32_000) == 10         # no more than a thirty-second of the memory
     assert probe.copies_for_cold(0) >= 2
 
 

@@ -222,7 +222,7 @@ PORTABLE = """
 import json, sys
 import numpy as np
 sys.path.insert(0, "tests")
-from mmf_teach.kernels.integer_model.compiled import WAY
+from mmf_teach.kernels.ternary_matmul.any_batch import WAY
 from test_engine import Engine, random_model
 model = random_model(33, 65, 2, 5)
 fast = Engine(model)

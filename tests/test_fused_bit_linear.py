@@ -1,6 +1,5 @@
 """The fused BitLinear is the one in steps: the same integers, floats within their rounding, nothing kept in vain."""
 
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +12,10 @@ from mmf_teach.layers.bit_linear import BitLinear, readable
 from mmf_teach.ternary.quantise import SMALLEST, absmax, absmean
 
 pytestmark = pytest.mark.usefixtures("without_type_checks")
-SIZES = [(1, 1, 1), (2, 3, 5), (3, 33, 10), (4, 128, 252), (5, 129, 253), (9, 300, 1000), (0, 4, 4), (2, 0, 4)]
+SIZES = [                                    # tokens, out, in: around what is worked on together
+    (1, 1, 1), (2, 3, 5), (3, 33, 10), (4, 128, 252), (5, 129, 253), (9, 300, 1000), (70, 100, 130),
+    (0, 4, 4), (2, 0, 4),
+]
 FLOAT_ROUNDING = 2e-6                        # of a result: a few roundings of float32, each 6e-8 of its size
 
 
@@ -24,7 +26,7 @@ def always_shared(monkeypatch):
     way_module.set_num_threads(1)
     monkeypatch.setattr(fused, "WORTH_SHARING", 0)
     monkeypatch.setattr(fused.config, "NUMBA_NUM_THREADS", 8)
-    monkeypatch.setattr(fused, "numba_threads", lambda threads: nullcontext())
+    monkeypatch.setattr(fused, "in_threads", lambda threads, function, *arguments: function(*arguments))
     yield
     way_module.set_num_threads(before)
 
@@ -136,7 +138,7 @@ def test_small_layers_are_not_shared_and_large_ones_leave_the_threads_as_they_we
     np.testing.assert_array_equal(
         fused.bit_linear(x, packed, 1.0, threads=2), fused.bit_linear(x, packed, 1.0))
     assert way_module.get_num_threads() == before
-    monkeypatch.setattr(fused, "numba_threads", lambda threads: pytest.fail("a thread was woken"))
+    monkeypatch.setattr(fused, "in_threads", lambda *_: pytest.fail("a thread was woken"))
     small = fused.WAY.pack(trits[:100])
     fused.bit_linear(x, small, 1.0, threads=2)
 

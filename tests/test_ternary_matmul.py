@@ -15,6 +15,8 @@ from numba import njit
 
 from mmf_teach.kernels import ternary_matmul as package
 from mmf_teach.kernels.ternary_matmul import (
+    amx,
+    any_batch,
     bit_planes,
     fastest,
     pairs,
@@ -22,6 +24,7 @@ from mmf_teach.kernels.ternary_matmul import (
     skipping,
     tables_of_five,
     tables_of_nine,
+    tiles,
     two_bits,
     vnni,
 )
@@ -176,7 +179,7 @@ def test_any_number_of_threads_shares_rows_or_tokens(way, by_rows, threads, part
 def test_small_work_is_not_shared(monkeypatch):
     """Waking a second thread would take longer than the product."""
     way = fastest.best()
-    monkeypatch.setattr(way_module, "numba_threads", lambda threads: pytest.fail("a thread was woken"))
+    monkeypatch.setattr(way_module, "in_threads", lambda *_: pytest.fail("a thread was woken"))
     trits, codes = random_trits(100, 100), random_codes(1, 100)
     np.testing.assert_array_equal(way.product(codes, way.pack(trits), threads=2), product_of_integers(codes, trits))
 
@@ -184,7 +187,7 @@ def test_small_work_is_not_shared(monkeypatch):
 def test_without_a_runtime_for_threads_one_does_all(monkeypatch):
     way = fastest.best()
     monkeypatch.setattr(way_module, "threads_can_share", lambda: False)
-    monkeypatch.setattr(way_module, "numba_threads", lambda threads: pytest.fail("a thread was woken"))
+    monkeypatch.setattr(way_module, "in_threads", lambda *_: pytest.fail("a thread was woken"))
     trits, codes = random_trits(1100, 1100), random_codes(1, 1100)
     np.testing.assert_array_equal(way.product(codes, way.pack(trits), threads=2), product_of_integers(codes, trits))
 
@@ -235,7 +238,7 @@ def test_codes_may_be_a_view_of_something_else(way):
 def test_unpack_undoes_pack(way, outputs, inputs):
     trits = random_trits(outputs, inputs)
     packed = way.pack(trits)
-    assert (packed.way, packed.outputs, packed.inputs) == (way.name, outputs, inputs)
+    assert (packed.way, packed.outputs, packed.inputs) == (way.reads, outputs, inputs)
     np.testing.assert_array_equal(way.unpack(packed), trits)
 
 
@@ -360,7 +363,7 @@ def test_the_ways_keep_what_they_promise_about_bits_and_multiplication():
     table = {way.name: (round(way.bits, 2), way.multiplies) for way in fastest.LADDER}
     assert table == {
         "naive": (8, False), "masks": (8, False), "skipping": (8, False), "two bits": (2, True),
-        "bit planes": (2, False), "pairs": (2, True), "VNNI": (2, True),
+        "bit planes": (2, False), "pairs": (2, True), "VNNI": (2, True), "tiles": (1.78, True),
         "tables of five": (1.6, False), "tables of nine": (1.78, False),
     }
 
@@ -456,9 +459,44 @@ def test_with_avx512_the_fastest_way_multiplies_nowhere(monkeypatch):
     assert fastest.best() is tables_of_nine.WAY and not fastest.best().multiplies
 
 
+def test_many_tokens_are_multiplied_in_tiles_where_there_are_any(monkeypatch):
+    monkeypatch.setattr(way_module, "features", lambda: frozenset(tiles.WAY.needs))
+    monkeypatch.setattr(amx, "permitted", lambda: True)
+    assert [fastest.best(n) for n in (1, fastest.MANY - 1)] == [tables_of_nine.WAY] * 2
+    assert [fastest.best(n) for n in (fastest.MANY, 512)] == [tiles.WAY] * 2
+    monkeypatch.setattr(amx, "permitted", lambda: False)
+    assert fastest.best(512) is tables_of_nine.WAY
+    with pytest.raises(ValueError, match=r"^the way tiles needs a processor with tiles that this system lets"):
+        tiles.WAY.pack(random_trits(2, 2))
+
+
+@pytest.mark.skipif(bool(tiles.WAY.missing()), reason="no AMX here")
+@pytest.mark.parametrize("tokens", [1, 15, 16, 17, 33, 127, 129, 300])
+@pytest.mark.parametrize(("outputs", "inputs"), [(33, 47), (31, 48), (160, 49), (97, 288), (130, 289), (40, 20_000)])
+def test_tiles_multiply_what_was_packed_for_one_token(tokens, outputs, inputs):
+    """Around 16 and 128 tokens, 16 and 32 rows, 48 and 288 inputs; 20,000 inputs leave room for 32 tokens at once."""
+    trits, codes = random_trits(outputs, inputs), random_codes(tokens, inputs)
+    packed = tables_of_nine.WAY.pack(trits)
+    np.testing.assert_array_equal(tiles.WAY.product(codes, packed), product_of_integers(codes, trits))
+
+
+@pytest.mark.parametrize("tokens", [1, fastest.MANY - 1, fastest.MANY, 40])
+def test_inside_compiled_functions_the_number_of_tokens_chooses_the_way(tokens):
+    trits, codes = random_trits(150, 300), random_codes(tokens, 300)
+    sums, rooms = np.full((tokens, 150), 77, np.int32), any_batch.scratches(300)
+    for room in rooms:
+        room.view(np.uint8)[:] = 0xA5
+    before = [room.copy() for room in rooms]
+    any_batch.product_into(any_batch.WAY.pack(trits).words, codes, sums, rooms, 0, 150)
+    np.testing.assert_array_equal(sums, product_of_integers(codes, trits))
+    if any_batch.WAY is not any_batch.WAY_OF_MANY:
+        used = [not np.array_equal(room, old) for room, old in zip(rooms, before, strict=True)]
+        assert used == [tokens < fastest.MANY, tokens >= fastest.MANY]
+
+
 def test_with_avx2_and_no_more_pairs_are_multiplied(monkeypatch):
     monkeypatch.setattr(way_module, "features", lambda: frozenset({"sse2", "avx2"}))
-    assert fastest.best() is pairs.WAY and len(fastest.runnable()) == len(fastest.LADDER) - 3
+    assert fastest.best() is pairs.WAY and len(fastest.runnable()) == len(fastest.LADDER) - 4
 
 
 def test_without_either_bits_are_counted(plain_processor):

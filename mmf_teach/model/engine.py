@@ -19,7 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mmf_teach.files import write_file
-from mmf_teach.kernels.integer_model.compiled import WAY, read
+from mmf_teach.kernels.integer_model.compiled import read
+from mmf_teach.kernels.ternary_matmul.any_batch import WAY, scratches
 from mmf_teach.kernels.ternary_matmul.simd import aligned_empty
 from mmf_teach.model.integer import IntegerLinear, IntegerModel, State
 from mmf_teach.ternary import fixed_point as fp
@@ -138,7 +139,7 @@ class Engine:
         if state.shape != wanted or state.dtype != np.int64:
             raise ValueError(f"the state must be int64 of shape {wanted}, not {state.dtype} of {state.shape}")
 
-    def _room(self, rows: int) -> tuple[tuple[ndarray, ...], list[tuple[ndarray, ...]]]:
+    def _room(self, rows: int) -> tuple[tuple[ndarray, ...], list[tuple[ndarray | tuple[ndarray, ...], ...]]]:
         """Arrays to work in, for so many tokens at once: those that all threads share, and each thread's own."""
         widest = max(3 * self.width, 2 * self.deep, self.vocabulary)
         long = [np.zeros((rows, columns), np.int64) for columns in (self.width, self.width, self.deep)]
@@ -147,7 +148,7 @@ class Engine:
         shared = *long, np.zeros(rows * widest, np.int32), np.zeros(rows, np.int64), arrivals
         own = [
             (*(np.zeros((rows, columns), np.int8) for columns in (self.width, self.deep)),
-             WAY.scratch(max(self.width, self.deep)))
+             scratches(max(self.width, self.deep)))
             for _ in range(self._threads)]
         return shared, own
 

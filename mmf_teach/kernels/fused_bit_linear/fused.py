@@ -4,8 +4,8 @@ Course    notebook 04, "Fast kernels"
 Equation  as in naive.py, operation by operation:  y = (C · Tᵀ) · (s_x · s_w),   C, s_x = absmax(x / rms(x))
 
 Each token is read from memory once: the mean square and the maximum are found in one pass, and the codes are made
-while the token is still in the innermost cache. Four tokens at a time are multiplied and scaled, so nothing but x, the
-packed weights and y is moved (traffic.py counts it).
+while the token is still in the innermost cache. Up to 32 tokens at a time are multiplied and scaled, so nothing but x,
+the packed weights and y is moved (traffic.py counts it).
 
 The sums are exact for the codes. The codes are those of naive.py but for the rounding of the mean square, which is
 added up in another order: where x / s_x comes within 1e-4 of a half, a code may differ by 1.
@@ -16,18 +16,15 @@ from jaxtyping import Float, Float32
 from numba import config, njit, prange
 from numpy import ndarray
 
-from mmf_teach.kernels.ternary_matmul.fastest import best
+from mmf_teach.kernels.ternary_matmul.any_batch import WAY, WAY_OF_MANY, product_into
 from mmf_teach.kernels.ternary_matmul.simd import aligned_empty
-from mmf_teach.kernels.ternary_matmul.way import WORTH_SHARING, Packed, numba_threads, threads_can_share
+from mmf_teach.kernels.ternary_matmul.way import WORTH_SHARING, Packed, in_threads, threads_can_share
 from mmf_teach.ternary.quantise import SMALLEST
 
 EPSILON = np.float32(1e-6)                   # as in naive.py
 INFINITY_BITS = 0x7F800000                   # of a float32: all numbers have smaller bits, NaN has larger ones
-TOKENS = 4                                   # worked on together
+TOKENS = 32                                  # worked on together: their sums stay in the second cache
 ROWS = 128                                   # threads share out rows of the matrix in pieces of so many
-
-WAY = best()
-product_into = WAY.kernel
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc"})
@@ -58,7 +55,7 @@ def quantise_token(x, codes):
 
 
 @njit(cache=True, nogil=True)
-def rows_into(x, words, w_scale, codes, sums, scratch, y, first, last):
+def rows_into(x, words, w_scale, codes, sums, scratches, y, first, last):
     """Rows `first` to `last` of the layer's output; False when an input is NaN or infinity."""
     scales = np.empty(TOKENS, np.float32)
     for b0 in range(0, x.shape[0], TOKENS):
@@ -67,7 +64,7 @@ def rows_into(x, words, w_scale, codes, sums, scratch, y, first, last):
             scales[b] = quantise_token(x[b0 + b], codes[b])
             if np.isnan(scales[b]):
                 return False
-        product_into(words, codes[:tokens], sums[:tokens], scratch, first, last)
+        product_into(words, codes[:tokens], sums[:tokens], scratches, first, last)
         for b in range(tokens):
             scale, mine, out = scales[b] * w_scale, sums[b, first:last], y[b0 + b, first:last]
             for row in range(len(out)):
@@ -78,11 +75,12 @@ def rows_into(x, words, w_scale, codes, sums, scratch, y, first, last):
 @njit(cache=True, nogil=True, parallel=True)
 def rows_by_threads(x, words, w_scale, codes, sums, scratches, y):
     """All rows, one part of them a thread; each makes the codes for itself. False when an input is not finite."""
-    threads, pieces = len(scratches), -(-y.shape[1] // ROWS)
+    threads, pieces = len(codes), -(-y.shape[1] // ROWS)
+    for_few, for_many = scratches
     finite = 0
     for t in prange(threads):
         first, last = t * pieces // threads * ROWS, (t + 1) * pieces // threads * ROWS
-        finite += rows_into(x, words, w_scale, codes[t], sums, scratches[t], y, first, last)
+        finite += rows_into(x, words, w_scale, codes[t], sums, (for_few[t], for_many[t]), y, first, last)
     return finite == threads
 
 
@@ -104,15 +102,16 @@ def bit_linear(
     if x.size * outputs < WORTH_SHARING or not threads_can_share():
         threads = 1
     threads = min(threads, config.NUMBA_NUM_THREADS)
-    y, sums = np.empty((len(x), outputs), np.float32), np.empty((TOKENS, outputs), np.int32)
+    together = min(TOKENS, len(x))
+    y, sums = np.empty((len(x), outputs), np.float32), np.empty((together, outputs), np.int32)
+    for_few, for_many = (way.scratches(inputs, threads) for way in (WAY, WAY_OF_MANY))
+    codes = aligned_empty(threads * together * inputs, np.int8).reshape(threads, together, inputs)
     if threads == 1:
-        codes = aligned_empty(TOKENS * inputs, np.int8).reshape(TOKENS, inputs)
         finite = rows_into(
-            x, packed.words, np.float32(w_scale), codes, sums, WAY.scratches(inputs, 1)[0], y, 0, outputs)
+            x, packed.words, np.float32(w_scale), codes[0], sums, (for_few[0], for_many[0]), y, 0, outputs)
     else:
-        codes, scratches = np.empty((threads, TOKENS, inputs), np.int8), WAY.scratches(inputs, threads)
-        with numba_threads(threads):
-            finite = rows_by_threads(x, packed.words, np.float32(w_scale), codes, sums, scratches, y)
+        finite = in_threads(
+            threads, rows_by_threads, x, packed.words, np.float32(w_scale), codes, sums, (for_few, for_many), y)
     if not finite:
         raise ValueError("cannot quantise NaN or infinity: a single one would spoil the scale of all")
     return y

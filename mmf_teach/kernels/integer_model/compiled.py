@@ -7,30 +7,23 @@ Several threads may call it together, each with its own number `me`. They share 
 when there are enough tokens, the tokens; what each of them needs whole it makes for itself.
 """
 
-import importlib
-
 from numba import njit
 
 from mmf_teach.kernels.fixed_point import compiled as fixed
 from mmf_teach.kernels.integer_model.team import share, wait_for_all
-from mmf_teach.kernels.ternary_matmul.fastest import best
+from mmf_teach.kernels.ternary_matmul.any_batch import product_into
 from mmf_teach.ternary import fixed_point as fp
 
-WAY = best()                                 # the compiled code knows its way: another processor compiles anew
-product_into = importlib.import_module(WAY.module).product_into
 STREAM, NARROW = fixed.smallest_square(fp.ACTIVATION), fixed.smallest_square(fp.MEMORY)
 TILE, COLUMNS = 128, 16                      # rows of a product, columns of numbers, at which a thread's part may begin
 TOKENS_EACH = 8                              # so many tokens a thread, and the tokens are shared and not the rows
 
 
 @njit(cache=True, nogil=True)
-def _product(words, codes, sums, scratch, r0, r1, me, threads):
+def _product(words, codes, sums, scratches, r0, r1, me, threads):
     """My part of a product: all rows for my tokens, or where every thread has all tokens, some of the rows."""
-    if r1 - r0 < len(sums):
-        product_into(words, codes[r0:r1], sums[r0:r1], scratch, 0, sums.shape[1])
-    else:
-        first, last = share(sums.shape[1], TILE, me, threads)
-        product_into(words, codes, sums, scratch, first, last)
+    first, last = (0, sums.shape[1]) if r1 - r0 < len(sums) else share(sums.shape[1], TILE, me, threads)
+    product_into(words, codes[r0:r1], sums[r0:r1], scratches, first, last)
 
 
 @njit(cache=True, nogil=True)
@@ -41,7 +34,7 @@ def read(tokens, state, embedding, words, starts, scales, biases, shared, own, s
     `own`, and all the same others.
     """
     stream, shown, inner, sums, worth, arrivals = shared
-    codes, inner_codes, scratch = own
+    codes, inner_codes, scratches = own
     batch, time = tokens.shape
     rows, width, deep, vocabulary = batch * time, embedding.shape[1], inner.shape[1], scores.shape[2]
     for b in range(batch):
@@ -61,7 +54,7 @@ def read(tokens, state, embedding, words, starts, scales, biases, shared, own, s
         scale, bias, at = scales[n], biases[n], starts[n]
         mixed = sums[:rows * 3 * width].reshape(rows, 3 * width)
         fixed.quantise(mine, STREAM, codes[r0:r1], worth[r0:r1])
-        _product(words[at[0]:at[1]], codes[:rows], mixed, scratch, r0, r1, me, threads)
+        _product(words[at[0]:at[1]], codes[:rows], mixed, scratches, r0, r1, me, threads)
         wait_for_all(arrivals, threads)
         for b in range(batch):
             first, last = b * time, (b + 1) * time
@@ -71,19 +64,19 @@ def read(tokens, state, embedding, words, starts, scales, biases, shared, own, s
         wait_for_all(arrivals, threads)
         narrow = sums[:rows * width].reshape(rows, width)
         fixed.quantise(shown[r0:r1], NARROW, codes[r0:r1], worth[r0:r1])
-        _product(words[at[1]:at[2]], codes[:rows], narrow, scratch, r0, r1, me, threads)
+        _product(words[at[1]:at[2]], codes[:rows], narrow, scratches, r0, r1, me, threads)
         wait_for_all(arrivals, threads)
         fixed.add_rescaled(mine, narrow[r0:r1], worth[r0:r1], scale[3], bias[3 * width:4 * width], c0, c1)
         wait_for_all(arrivals, threads)
         wide = sums[:rows * 2 * deep].reshape(rows, 2 * deep)
         fixed.quantise(mine, STREAM, codes[r0:r1], worth[r0:r1])
-        _product(words[at[2]:at[3]], codes[:rows], wide, scratch, r0, r1, me, threads)
+        _product(words[at[2]:at[3]], codes[:rows], wide, scratches, r0, r1, me, threads)
         wait_for_all(arrivals, threads)
         fixed.gate_up(
             wide[r0:r1], worth[r0:r1], scale[4:6], bias[4 * width:4 * width + 2 * deep], inner[r0:r1], d0, d1)
         wait_for_all(arrivals, threads)
         fixed.quantise(inner[r0:r1], NARROW, inner_codes[r0:r1], worth[r0:r1])
-        _product(words[at[3]:at[4]], inner_codes[:rows], narrow, scratch, r0, r1, me, threads)
+        _product(words[at[3]:at[4]], inner_codes[:rows], narrow, scratches, r0, r1, me, threads)
         wait_for_all(arrivals, threads)
         fixed.add_rescaled(mine, narrow[r0:r1], worth[r0:r1], scale[6], bias[4 * width + 2 * deep:], c0, c1)
         wait_for_all(arrivals, threads)
@@ -96,7 +89,7 @@ def read(tokens, state, embedding, words, starts, scales, biases, shared, own, s
     last_sums, flat = sums[:rows * vocabulary].reshape(rows, vocabulary), scores.reshape(rows, vocabulary)
     first, last = share(vocabulary, COLUMNS, me, threads)
     fixed.quantise(x[:rows], STREAM, codes[:rows], worth)
-    _product(words[starts[-1, 0]:], codes[:rows], last_sums, scratch, 0, rows, me, threads)
+    _product(words[starts[-1, 0]:], codes[:rows], last_sums, scratches, 0, rows, me, threads)
     wait_for_all(arrivals, threads)
     flat[:, first:last] = 0
     fixed.add_rescaled(flat, last_sums, worth, scales[-1, 0], biases[-1], first, last)

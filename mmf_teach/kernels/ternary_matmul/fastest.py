@@ -11,6 +11,7 @@ from mmf_teach.kernels.ternary_matmul import (
     skipping,
     tables_of_five,
     tables_of_nine,
+    tiles,
     two_bits,
     vnni,
 )
@@ -23,10 +24,11 @@ MASKED = Plain(
     name="masks", idea="let NumPy pick the inputs to add and to subtract", bits=8.0, multiplies=False, needs=(),
     function=masked.ternary_matmul)
 
-LADDER = (                                   # slowest first, as measured (head of each file)
-    NAIVE, MASKED, skipping.WAY, two_bits.WAY, bit_planes.WAY, pairs.WAY, vnni.WAY, tables_of_five.WAY,
+LADDER = (                                   # slowest first for one token, as measured (head of each file)
+    NAIVE, MASKED, skipping.WAY, two_bits.WAY, tiles.WAY, bit_planes.WAY, pairs.WAY, vnni.WAY, tables_of_five.WAY,
     tables_of_nine.WAY,
 )
+MANY = 4                                     # tokens at once, from which on tiles are the fastest where there are any
 
 
 def runnable() -> tuple[Way, ...]:
@@ -34,9 +36,12 @@ def runnable() -> tuple[Way, ...]:
     return tuple(way for way in LADDER if not way.missing())
 
 
-def best() -> Way:
-    """The fastest way on this machine: tables of nine with AVX-512, pairs with AVX2, bit planes on all others."""
-    return runnable()[-1]
+def best(tokens: int = 1) -> Way:
+    """The fastest way on this machine: tables of nine with AVX-512, pairs with AVX2, bit planes on all others.
+
+    For `MANY` tokens at once, tiles with AMX, which multiply. They read the same words: what was packed serves both.
+    """
+    return tiles.WAY if tokens >= MANY and not tiles.WAY.missing() else runnable()[-1]
 
 
 WAYS = runnable()

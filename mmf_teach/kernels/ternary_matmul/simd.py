@@ -55,7 +55,7 @@ def aligned_empty(count: int, dtype: type) -> ndarray:
     return room[start:start + count * dtype.itemsize].view(dtype)
 
 
-def _address(context, builder, kind, array, index):
+def element_address(context, builder, kind, array, index):
     """Of one element of a contiguous array."""
     data = context.make_array(kind)(context, builder, array).data
     return builder.gep(data, [index])
@@ -90,7 +90,7 @@ def zero(typing_context):
 def load(typing_context, array, index):
     """64 bytes of an array, from element `index` on."""
     def code(context, builder, signature, arguments):
-        address = _address(context, builder, signature.args[0], *arguments)
+        address = element_address(context, builder, signature.args[0], *arguments)
         return builder.load(builder.bitcast(address, SHORTS.as_pointer()), align=array.dtype.bitwidth // 8)
     return VECTOR(array, types.int64), code
 
@@ -99,7 +99,7 @@ def load(typing_context, array, index):
 def store(typing_context, array, index, vector):
     """Write 64 bytes into an array, from element `index` on."""
     def code(context, builder, signature, arguments):
-        address = _address(context, builder, signature.args[0], *arguments[:2])
+        address = element_address(context, builder, signature.args[0], *arguments[:2])
         builder.store(
             arguments[2], builder.bitcast(address, SHORTS.as_pointer()), align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
@@ -110,7 +110,7 @@ def store(typing_context, array, index, vector):
 def fetch_soon(typing_context, array, index):
     """Ask for an element's cache line, into the second cache: `prefetcht1`. The element need not exist."""
     def code(context, builder, signature, arguments):
-        address = builder.bitcast(_address(context, builder, signature.args[0], *arguments), I8.as_pointer())
+        address = builder.bitcast(element_address(context, builder, signature.args[0], *arguments), I8.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
         instruction = builder.module.declare_intrinsic("llvm.prefetch.p0", (), kind)
         builder.call(instruction, [address, *(ir.Constant(I32, number) for number in (0, 2, 1))])
@@ -134,7 +134,7 @@ def subtract(typing_context, a, b):
 def spread(typing_context, values, index):
     """One short of an array in all 32 places: `vpbroadcastw`."""
     def code(context, builder, signature, arguments):
-        return _splat(builder, builder.load(_address(context, builder, signature.args[0], *arguments)), SHORTS)
+        return _splat(builder, builder.load(element_address(context, builder, signature.args[0], *arguments)), SHORTS)
     return VECTOR(values, types.int64), code
 
 
@@ -164,7 +164,7 @@ def sums_of_three(typing_context, values, index):
     Place (d0+1) + 3(d1+1) + 9(d2+1) of the vector; the last five places stay 0.
     """
     def code(context, builder, signature, arguments):
-        address = _address(context, builder, signature.args[0], *arguments)
+        address = element_address(context, builder, signature.args[0], *arguments)
         total = nothing = ir.Constant(SHORTS, [0] * 32)
         for digit in range(3):
             value = builder.load(builder.gep(address, [ir.Constant(I64, digit)]))
@@ -186,7 +186,7 @@ def add_shorts(typing_context, sums, index, left, vector):
         places = []
         for part, half in enumerate(_low_and_high(builder, vector)):
             place = builder.add(index, ir.Constant(I64, 16 * part))
-            place = _address(context, builder, signature.args[0], array, place)
+            place = element_address(context, builder, signature.args[0], array, place)
             places.append((builder.bitcast(place, INTS.as_pointer()), half))
         with builder.if_else(builder.icmp_signed(">=", left, ir.Constant(I64, 32))) as (all_of_them, some):
             with all_of_them:
@@ -252,6 +252,39 @@ def look_up_byte(typing_context, first, indices, second):
     return VECTOR(first, indices, second), code
 
 
+@intrinsic
+def load_widened(typing_context, array, index):
+    """16 shorts of an array, without a sign, from element `index` on, as integers: `vpmovzxwd`."""
+    def code(context, builder, signature, arguments):
+        half = ir.VectorType(I16, 16)
+        address = element_address(context, builder, signature.args[0], *arguments)
+        shorts = builder.load(builder.bitcast(address, half.as_pointer()), align=2)
+        return builder.bitcast(builder.zext(shorts, INTS), SHORTS)
+    return VECTOR(array, types.int64), code
+
+
+@intrinsic
+def look_up_integer(typing_context, first, indices, second):
+    """Entry `index mod 32` of 32 integers in two vectors for each of 16 indices: `vpermi2d`, AVX-512."""
+    def code(context, builder, signature, arguments):
+        kind = ir.FunctionType(INTS, [INTS] * 3)
+        instruction = builder.module.declare_intrinsic("llvm.x86.avx512.vpermi2var.d.512", (), kind)
+        return builder.bitcast(builder.call(instruction, [builder.bitcast(v, INTS) for v in arguments]), SHORTS)
+    return VECTOR(first, indices, second), code
+
+
+@intrinsic
+def fours_of_threes(typing_context, array, index):
+    """48 bytes of an array from element `index` on, and a zero after each three: `vpermb`, AVX-512 VBMI. Reads 64."""
+    def code(context, builder, signature, arguments):
+        address = element_address(context, builder, signature.args[0], *arguments)
+        read = builder.load(builder.bitcast(address, BYTES.as_pointer()), align=1)
+        picked = [3 * four + k if k < 3 else 64 for four in range(16) for k in range(4)]
+        spread = builder.shuffle_vector(read, ir.Constant(BYTES, [0] * 64), _constant(ir.VectorType(I32, 64), picked))
+        return builder.bitcast(spread, SHORTS)
+    return VECTOR(array, types.int64), code
+
+
 def _is_negative(builder, vector):
     """For each of 64 bytes: is its highest bit set? A mask register, by `vpmovb2m`."""
     return builder.icmp_signed("<", builder.bitcast(vector, BYTES), ir.Constant(BYTES, [0] * 64))
@@ -303,7 +336,7 @@ def second_halves(typing_context, low, high):
 def store_bytes(typing_context, array, index, vector, shift):
     """Write one byte of each of 32 shorts, the one that begins at bit `shift`, into an array of bytes: `vpmovwb`."""
     def code(context, builder, signature, arguments):
-        address = _address(context, builder, signature.args[0], *arguments[:2])
+        address = element_address(context, builder, signature.args[0], *arguments[:2])
         shifted = builder.lshr(arguments[2], _splat(builder, builder.trunc(arguments[3], I16), SHORTS))
         half = ir.VectorType(I8, 32)
         builder.store(builder.trunc(shifted, half), builder.bitcast(address, half.as_pointer()), align=1)

@@ -17,7 +17,6 @@ nothing and reserve nothing. All that checks is here.
 import importlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -26,6 +25,7 @@ from jaxtyping import Int8, Int32, UInt8
 from numba import config, get_num_threads, set_num_threads
 from numpy import ndarray
 
+from mmf_teach.kernels.ternary_matmul import amx
 from mmf_teach.kernels.ternary_matmul.simd import LINE, aligned_empty, features
 from mmf_teach.ternary.packing import unpack_base3
 from mmf_teach.ternary.trits import require_trits
@@ -39,7 +39,7 @@ WORTH_SHARING = 1 << 20                      # weights times tokens; below, waki
 class Packed:
     """A ternary matrix in the words of one way."""
 
-    way: str                                 # its name: the words mean nothing to another
+    way: str                                 # its name: the words mean nothing to others, but for those of its packing
     words: ndarray = field(repr=False)
     outputs: int
     inputs: int
@@ -59,10 +59,19 @@ class Way:
     bits: float                              # a weight, in a matrix that needs no filling
     multiplies: bool                         # does the processor multiply anywhere?
     needs: tuple[str, ...]                   # features of the processor, as LLVM names them
+    packing: str = field(default="", kw_only=True)           # the way whose words it reads, if they are not its own
+
+    @property
+    def reads(self) -> str:
+        """The name of the way whose words it reads."""
+        return self.packing or self.name
 
     def missing(self) -> list[str]:
         """What this machine's processor would need in addition."""
-        return [feature for feature in self.needs if feature not in features()]
+        lacking = [feature for feature in self.needs if feature not in features()]
+        if not lacking and amx.FEATURES & set(self.needs) and not amx.permitted():
+            return ["tiles that this system lets a process use"]
+        return lacking
 
     def pack(self, trits: Int8[ndarray, "out in"]) -> Packed:
         """The matrix in this way's words. ValueError when a value is not a trit."""
@@ -81,7 +90,7 @@ class Way:
         raise NotImplementedError
 
     def _require_own(self, packed: Packed) -> None:
-        if packed.way != self.name:
+        if packed.way != self.reads:
             raise ValueError(f"this matrix was packed for {packed.way}, not for {self.name}")
 
     def _require_possible(self) -> None:
@@ -98,7 +107,7 @@ class Plain(Way):
     def pack(self, trits: Int8[ndarray, "out in"]) -> Packed:
         """A copy: nothing is packed."""
         trits = require_trits(_matrix(trits, "a matrix of trits"))
-        return Packed(self.name, trits, *trits.shape)
+        return Packed(self.reads, trits, *trits.shape)
 
     def unpack(self, packed: Packed) -> Int8[ndarray, "out in"]:
         """A copy."""
@@ -136,7 +145,7 @@ class Compiled(Way):
         if trits.dtype != np.int8 or ((trits + np.int8(1)).view(np.uint8) > 2).any():
             trits = require_trits(trits)
         blocks = (trits[first:first + BLOCK] for first in range(0, len(trits), BLOCK))
-        return Packed(self.name, self._packed(blocks, *trits.shape), *trits.shape)
+        return Packed(self.reads, self._packed(blocks, *trits.shape), *trits.shape)
 
     def pack_base3(self, stored: UInt8[ndarray, "bytes"], outputs: int, inputs: int) -> Packed:
         """The same from a stored matrix of five trits a byte (ternary/packing.py), a few rows at a time."""
@@ -150,7 +159,7 @@ class Compiled(Way):
                 own = stored[start:start + -(-rows * inputs // 5)]
                 yield unpack_base3(own, rows * inputs).reshape(rows, inputs)
 
-        return Packed(self.name, self._packed(blocks(), outputs, inputs), outputs, inputs)
+        return Packed(self.reads, self._packed(blocks(), outputs, inputs), outputs, inputs)
 
     def unpack(self, packed: Packed) -> Int8[ndarray, "out in"]:
         """The trits again."""
@@ -180,7 +189,7 @@ class Compiled(Way):
         wrong = np.flatnonzero(again != own)
         if wrong.size:
             raise ValueError(f"word {wrong[0]} of the packed matrix stands for no trits: damaged data")
-        return Packed(self.name, own, outputs, inputs)
+        return Packed(self.reads, own, outputs, inputs)
 
     def product(self, codes: Int8[ndarray, "b in"], packed: Packed, threads: int = 1) -> Int32[ndarray, "b out"]:
         """For each token and each row: the sum of the codes under a 1, less those under a -1."""
@@ -191,12 +200,12 @@ class Compiled(Way):
         if threads < 1:
             raise ValueError(f"work is done by one thread or more, not {threads}")
         if threads == 1 or batch * outputs * packed.inputs < WORTH_SHARING or not threads_can_share():
-            self.kernel(packed.words, codes, sums, self.scratches(packed.inputs, 1)[0], 0, outputs)
+            product = _compiled(self.module, "product_into")
+            product(packed.words, codes, sums, self.scratches(packed.inputs, 1)[0], 0, outputs)
             return sums
         threads = min(threads, config.NUMBA_NUM_THREADS)
-        product, scratches = self._function("product_threads"), self.scratches(packed.inputs, threads)
-        with numba_threads(threads):
-            product(packed.words, codes, sums, scratches, batch < 8 * threads)
+        product, scratches = _compiled(self.module, "product_threads"), self.scratches(packed.inputs, threads)
+        in_threads(threads, product, packed.words, codes, sums, scratches, batch < 8 * threads)
         return sums
 
     def scratches(self, inputs: int, threads: int) -> ndarray:
@@ -222,19 +231,23 @@ class Compiled(Way):
 
     def _function(self, name: str) -> Callable:
         self._require_possible()
-        return getattr(importlib.import_module(self.module), name)
+        return _compiled(self.module, name)
 
 
-@contextmanager
-def numba_threads(threads: int) -> Iterator[None]:
-    """numba wakes so many threads inside the block, and as many as before after it."""
+@cache
+def _compiled(module: str, name: str) -> Callable:
+    """A way's function, looked up once: in each product the weights sweep Python's own code out of the caches."""
+    return getattr(importlib.import_module(module), name)
+
+
+def in_threads(threads: int, function: Callable, *arguments: object) -> object:
+    """Call a compiled function that numba does in so many threads; after it numba wakes as many as before."""
     before = get_num_threads()
     if threads == before:
-        yield
-        return
+        return function(*arguments)
     set_num_threads(threads)
     try:
-        yield
+        return function(*arguments)
     finally:
         set_num_threads(before)
 
