@@ -89,18 +89,19 @@ WAY = Compiled(
 
 @njit(cache=True, nogil=True)
 def _gather(codes, all_lines, scratch):
-    """All codes as tiles of 16 tokens: three codes, a zero, three codes, ..., and zeros for what is not there."""
+    """All codes as tiles of 16 tokens: three codes, a zero, three codes, and so on.
+
+    Where there is no input, weights are 0, and where there is no token, nobody asks: any bytes may stand there.
+    """
     tokens, inputs = codes.shape
     flat = codes.reshape(-1)
-    for token in range(-(-tokens // LINES) * LINES):
+    for token in range(tokens):
         at = CODES + token // LINES * all_lines * TILE + token % LINES * LINE
-        for line in range(all_lines):
-            first = line * INPUTS
-            if token < tokens and first + LINE <= inputs:
+        for first in range(0, inputs, INPUTS):
+            if first + LINE <= inputs:
                 store(scratch, at, fours_of_threes(flat, token * inputs + first))
             else:
-                store(scratch, at, zero())
-                for k in range(min(INPUTS, inputs - first) if token < tokens else 0):
+                for k in range(min(INPUTS, inputs - first)):
                     scratch[at + k // 3 * 4 + k % 3] = flat[token * inputs + first + k]
             at += TILE
 
