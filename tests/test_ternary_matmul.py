@@ -30,6 +30,7 @@ from mmf_teach.kernels.ternary_matmul import (
 )
 from mmf_teach.kernels.ternary_matmul import way as way_module
 from mmf_teach.kernels.ternary_matmul.naive import ternary_matmul
+from mmf_teach.kernels.ternary_matmul.way import Packed
 from mmf_teach.ternary.packing import pack_base3
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=150)
@@ -510,8 +511,9 @@ def test_without_either_bits_are_counted(plain_processor):
 def test_a_way_that_the_processor_lacks_is_refused_before_anything_is_compiled(way, plain_processor, monkeypatch):
     monkeypatch.setattr(way_module, "importlib", None)       # so nothing compiled can be reached
     lacking = ", ".join(way.needs)
-    for use in (lambda: way.pack(random_trits(2, 2)), lambda: way.kernel, lambda: way.load(
-            np.zeros(way.count(2, 2), way.word), 2, 2)):
+    packed = Packed(way.reads, np.zeros(way.count(2, 2), way.word), 2, 2)            # as another way may have packed it
+    for use in (lambda: way.pack(random_trits(2, 2)), lambda: way.kernel, lambda: way.load(packed.words, 2, 2),
+                lambda: way.product(random_codes(1, 2), packed)):
         with pytest.raises(ValueError, match=f"^the way {way.name} needs a processor with {lacking}$"):
             use()
 

@@ -83,7 +83,7 @@ def rows_of(name: str, model: IntegerModel, quick: bool, effort: Effort, report:
         state = "warm" if words.nbytes < probe.last_level_cache_bytes() // 2 else "cold"
         dense = torch_step(model, torch.bfloat16, threads, effort)
         common = {
-            "bits": four_digits(8 * words.nbytes / weights), "multiplies": best().multiplies, "exact": exact,
+            "bits": four_digits(8 * words.nbytes / weights), "exact": exact,
             "floor": f"reading the model's {words.nbytes:,} packed bytes",
         }
         calls = {batch: (np.ones((batch, 1), np.int64), batch) for batch in BATCHES} | {
@@ -97,5 +97,6 @@ def rows_of(name: str, model: IntegerModel, quick: bool, effort: Effort, report:
             faster = {"torch bf16": four_digits(dense.median_us / times["engine"].median_us)} if batch == 1 else {}
             rows.append(row(
                 name, shape, batch, threads, state, times["engine"], times["reading"].median_us, faster_than=faster,
-                tokens_per_s=four_digits(1e6 * batch / times["engine"].median_us), **common))
+                tokens_per_s=four_digits(1e6 * batch / times["engine"].median_us),
+                multiplies=best(batch).multiplies, **common))
     return rows

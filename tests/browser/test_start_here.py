@@ -8,7 +8,7 @@ pytestmark = pytest.mark.browser
 LENGTH = 50                                  # letters asked for in the test: the shortest the slider allows
 BENIGN = (
     "Could not restore the debugger state",  # JupyterLab's own, when a kernel was slow to come and asked for twice
-    "Canceled future for",                   # the same cause: what it asked of the first kernel is void with it
+    "Canceled future for create_subshell_request",           # the same cause: the first kernel is gone, and its answer
 )
 
 

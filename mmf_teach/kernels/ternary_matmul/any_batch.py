@@ -6,15 +6,13 @@ Both ways read the same words. Compiled code knows its ways by name: another pro
 process that may not use what the processor has, for then the room to work in is of another type.
 """
 
-import importlib
-
 from numba import njit
 from numpy import ndarray
 
 from mmf_teach.kernels.ternary_matmul.fastest import MANY, best
 
 WAY, WAY_OF_MANY = best(), best(MANY)
-_of_few_into, _of_many_into = (importlib.import_module(way.module).product_into for way in (WAY, WAY_OF_MANY))
+_of_few_into, _of_many_into = WAY.kernel, WAY_OF_MANY.kernel
 
 
 def scratches(inputs: int) -> tuple[ndarray, ndarray]:

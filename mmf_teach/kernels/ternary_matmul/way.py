@@ -200,11 +200,10 @@ class Compiled(Way):
         if threads < 1:
             raise ValueError(f"work is done by one thread or more, not {threads}")
         if threads == 1 or batch * outputs * packed.inputs < WORTH_SHARING or not threads_can_share():
-            product = _compiled(self.module, "product_into")
-            product(packed.words, codes, sums, self.scratches(packed.inputs, 1)[0], 0, outputs)
+            self.kernel(packed.words, codes, sums, self.scratches(packed.inputs, 1)[0], 0, outputs)
             return sums
         threads = min(threads, config.NUMBA_NUM_THREADS)
-        product, scratches = _compiled(self.module, "product_threads"), self.scratches(packed.inputs, threads)
+        product, scratches = self._function("product_threads"), self.scratches(packed.inputs, threads)
         in_threads(threads, product, packed.words, codes, sums, scratches, batch < 8 * threads)
         return sums
 
