@@ -17,7 +17,6 @@ from numba import config, njit, prange
 from numpy import ndarray
 
 from mmf_teach.kernels.ternary_matmul.any_batch import WAY, WAY_OF_MANY, product_into
-from mmf_teach.kernels.ternary_matmul.simd import aligned_empty
 from mmf_teach.kernels.ternary_matmul.way import WORTH_SHARING, Packed, in_threads, threads_can_share
 from mmf_teach.ternary.quantise import SMALLEST
 
@@ -55,16 +54,18 @@ def quantise_token(x, codes):
 
 
 @njit(cache=True, nogil=True)
-def rows_into(x, words, w_scale, codes, sums, scratches, y, first, last):
+def rows_into(x, words, w_scale, for_few, for_many, y, first, last):
     """Rows `first` to `last` of the layer's output; False when an input is NaN or infinity."""
-    scales = np.empty(TOKENS, np.float32)
+    together = min(TOKENS, len(x))
+    codes, scales = np.empty((together, x.shape[1]), np.int8), np.empty(together, np.float32)
+    sums = np.empty((together, y.shape[1]), np.int32)
     for b0 in range(0, x.shape[0], TOKENS):
         tokens = min(TOKENS, x.shape[0] - b0)
         for b in range(tokens):
             scales[b] = quantise_token(x[b0 + b], codes[b])
             if np.isnan(scales[b]):
                 return False
-        product_into(words, codes[:tokens], sums[:tokens], scratches, first, last)
+        product_into(words, codes[:tokens], sums[:tokens], (for_few, for_many), first, last)
         for b in range(tokens):
             scale, mine, out = scales[b] * w_scale, sums[b, first:last], y[b0 + b, first:last]
             for row in range(len(out)):
@@ -73,14 +74,13 @@ def rows_into(x, words, w_scale, codes, sums, scratches, y, first, last):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def rows_by_threads(x, words, w_scale, codes, sums, scratches, y):
+def rows_by_threads(x, words, w_scale, for_few, for_many, y):
     """All rows, one part of them a thread; each makes the codes for itself. False when an input is not finite."""
-    threads, pieces = len(codes), -(-y.shape[1] // ROWS)
-    for_few, for_many = scratches
+    threads, pieces = len(for_few), -(-y.shape[1] // ROWS)
     finite = 0
     for t in prange(threads):
         first, last = t * pieces // threads * ROWS, (t + 1) * pieces // threads * ROWS
-        finite += rows_into(x, words, w_scale, codes[t], sums, (for_few[t], for_many[t]), y, first, last)
+        finite += rows_into(x, words, w_scale, for_few[t], for_many[t], y, first, last)
     return finite == threads
 
 
@@ -102,16 +102,12 @@ def bit_linear(
     if x.size * outputs < WORTH_SHARING or not threads_can_share():
         threads = 1
     threads = min(threads, config.NUMBA_NUM_THREADS)
-    together = min(TOKENS, len(x))
-    y, sums = np.empty((len(x), outputs), np.float32), np.empty((together, outputs), np.int32)
-    for_few, for_many = (way.scratches(inputs, threads) for way in (WAY, WAY_OF_MANY))
-    codes = aligned_empty(threads * together * inputs, np.int8).reshape(threads, together, inputs)
+    y, w_scale = np.empty((len(x), outputs), np.float32), np.float32(w_scale)
+    for_few, for_many = WAY.scratches(inputs, threads), WAY_OF_MANY.scratches(inputs, threads)
     if threads == 1:
-        finite = rows_into(
-            x, packed.words, np.float32(w_scale), codes[0], sums, (for_few[0], for_many[0]), y, 0, outputs)
+        finite = rows_into(x, packed.words, w_scale, for_few[0], for_many[0], y, 0, outputs)
     else:
-        finite = in_threads(
-            threads, rows_by_threads, x, packed.words, np.float32(w_scale), codes, sums, (for_few, for_many), y)
+        finite = in_threads(threads, rows_by_threads, x, packed.words, w_scale, for_few, for_many, y)
     if not finite:
         raise ValueError("cannot quantise NaN or infinity: a single one would spoil the scale of all")
     return y
