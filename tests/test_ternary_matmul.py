@@ -446,6 +446,7 @@ def test_nothing_is_written_beyond_the_sums(way):
 @pytest.fixture
 def plain_processor(monkeypatch):
     monkeypatch.setattr(way_module, "features", lambda: frozenset({"sse2", "sse4.2"}))
+    monkeypatch.setattr(way_module, "_compiled", {})         # as before the first product
 
 
 def test_the_package_hands_on_the_fastest_way_and_all_ways():
@@ -466,6 +467,7 @@ def test_many_tokens_are_multiplied_in_tiles_where_there_are_any(monkeypatch):
     assert [fastest.best(n) for n in (1, fastest.MANY - 1)] == [tables_of_nine.WAY] * 2
     assert [fastest.best(n) for n in (fastest.MANY, 512)] == [tiles.WAY] * 2
     monkeypatch.setattr(amx, "permitted", lambda: False)
+    monkeypatch.setattr(way_module, "_compiled", {})         # as before the first product
     assert fastest.best(512) is tables_of_nine.WAY
     with pytest.raises(ValueError, match=r"^the way tiles needs a processor with tiles that this system lets"):
         tiles.WAY.pack(random_trits(2, 2))
@@ -547,6 +549,31 @@ def test_what_was_compiled_once_is_there_in_the_next_process(tmp_path):
     slow, fast, again = (python(EXACT, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(3))
     assert slow[0] == fast[0] == again[0] == fastest.best().name.replace(" ", "_")
     assert float(again[1]) < 10 and float(again[1]) < float(slow[1])     # measured: 3 s, then 0.1 s
+
+
+AT_THE_EDGE = """
+import ctypes, mmap, sys, numpy as np
+from mmf_teach.kernels.ternary_matmul.fastest import runnable
+from mmf_teach.kernels.ternary_matmul.way import Compiled
+page, libc = mmap.PAGESIZE, ctypes.CDLL(None, use_errno=True)
+pages = mmap.mmap(-1, 2 * page)
+start = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+assert libc.mprotect(ctypes.c_void_p(start + page), page, 0) == 0
+r = np.random.default_rng(0)
+for way in runnable():
+    for batch, inputs in [(1, 1), (1, 9), (1, 15), (1, 16), (1, 17), (3, 64), (2, 253), (1, 1024)]:
+        codes = np.frombuffer(pages, np.int8, batch * inputs, page - batch * inputs).reshape(batch, inputs)
+        codes[:] = r.integers(-128, 128, codes.shape)
+        trits = r.integers(-1, 2, (33, inputs)).astype(np.int8)
+        assert (way.product(codes, way.pack(trits)) == codes.astype(np.int64) @ trits.T).all(), (way.name, inputs)
+print("nothing beyond")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_yield") or sys.platform == "darwin", reason="pages are locked as Linux does")
+def test_no_way_reads_a_code_beyond_the_last():
+    """The page after the codes cannot be read: whoever tries ends the process."""
+    assert python(AT_THE_EDGE) == ["nothing", "beyond"]
 
 
 def test_a_processor_without_anything_special_counts_bits(tmp_path):

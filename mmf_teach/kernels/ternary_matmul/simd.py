@@ -19,6 +19,7 @@ from numba.extending import intrinsic, register_model
 from numpy import ndarray
 
 LINE = 64                                    # bytes of a vector, and of a cache line
+PAGE, LARGE = 4096, 1 << 20                  # bytes
 
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 BYTES, SHORTS, INTS = ir.VectorType(I8, 64), ir.VectorType(I16, 32), ir.VectorType(I32, 16)
@@ -48,10 +49,14 @@ def features() -> frozenset[str]:
 
 
 def aligned_empty(count: int, dtype: type) -> ndarray:
-    """An array that begins where a cache line begins: a vector that straddles two lines is read twice."""
+    """An array that begins where a cache line begins: a vector that straddles two lines is read twice.
+
+    A large one begins where a page begins, at which the processor stops reading ahead.
+    """
     dtype = np.dtype(dtype)
-    room = np.empty(count * dtype.itemsize + LINE, np.uint8)
-    start = -room.__array_interface__["data"][0] % LINE
+    step = PAGE if count * dtype.itemsize >= LARGE else LINE
+    room = np.empty(count * dtype.itemsize + step, np.uint8)
+    start = -room.__array_interface__["data"][0] % step
     return room[start:start + count * dtype.itemsize].view(dtype)
 
 
@@ -106,16 +111,27 @@ def store(typing_context, array, index, vector):
     return types.void(array, types.int64, vector), code
 
 
-@intrinsic
-def fetch_soon(typing_context, array, index):
-    """Ask for an element's cache line, into the second cache: `prefetcht1`. The element need not exist."""
+def _fetch(near):
+    """Code that asks for the cache line of an array's element, to be kept in the cache of that number."""
     def code(context, builder, signature, arguments):
         address = builder.bitcast(element_address(context, builder, signature.args[0], *arguments), I8.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
         instruction = builder.module.declare_intrinsic("llvm.prefetch.p0", (), kind)
-        builder.call(instruction, [address, *(ir.Constant(I32, number) for number in (0, 2, 1))])
+        builder.call(instruction, [address, *(ir.Constant(I32, number) for number in (0, 4 - near, 1))])
         return context.get_dummy_value()
-    return types.void(array, types.int64), code
+    return code
+
+
+@intrinsic
+def fetch_next(typing_context, array, index):
+    """Ask for an element's cache line, into the innermost cache: `prefetcht0`. The element need not exist."""
+    return types.void(array, types.int64), _fetch(1)
+
+
+@intrinsic
+def fetch_soon(typing_context, array, index):
+    """Ask for an element's cache line, into the second cache: `prefetcht1`. The element need not exist."""
+    return types.void(array, types.int64), _fetch(2)
 
 
 @intrinsic
@@ -176,6 +192,43 @@ def sums_of_three(typing_context, values, index):
             total = builder.sub(total, builder.select(minus, value, nothing))
         return total
     return VECTOR(values, types.int64), code
+
+
+@intrinsic
+def store_sums_of_threes(typing_context, array, index, codes, first):
+    """The sums of each three of nine bytes, as in sums_of_three: three vectors from `index` on. Reads 16 bytes.
+
+    No number is spread: the nine, their opposites and a zero stand in one vector; two `vpermw` pick the sums of two
+    of each three out of it, two more add the third to them.
+    """
+    def code(context, builder, signature, arguments):
+        array, index, codes, first = arguments
+        few, half = ir.VectorType(I8, 16), ir.VectorType(I16, 16)
+        address = element_address(context, builder, signature.args[2], codes, first)
+        read = builder.load(builder.bitcast(address, few.as_pointer()), align=1)
+        none = ir.Constant(half, [0] * 16)
+        wanted = _constant(ir.VectorType(ir.IntType(1), 16), [k < 9 for k in range(16)])
+        nine = builder.select(wanted, builder.sext(read, half), none)
+        both = builder.shuffle_vector(nine, builder.sub(none, nine), _constant(ir.VectorType(I32, 32), range(32)))
+
+        def picked(vector, places):
+            return builder.shuffle_vector(vector, vector, _constant(ir.VectorType(I32, 32), places))
+
+        def of(k, digit):                    # where digit · code k stands: the codes from 0 on, a zero, the opposites
+            return {1: k, 0: 9, -1: 16 + k}[digit]
+
+        twos = [(3 * three, place % 3 - 1, place // 3 - 1) for three in range(3) for place in range(9)]
+        twos = [(of(k, d0), of(k + 1, d1)) for k, d0, d1 in twos] + [(9, 9)] * 5
+        sums_of_two = builder.add(*(picked(both, places) for places in zip(*twos, strict=True)))
+        for three in range(3):
+            two = [9 * three + place % 9 for place in range(27)] + [27] * 5
+            third = [of(3 * three + 2, place // 9 - 1) for place in range(27)] + [9] * 5
+            to = element_address(
+                context, builder, signature.args[0], array, builder.add(index, ir.Constant(I64, 32 * three)))
+            total = builder.add(picked(sums_of_two, two), picked(both, third))
+            builder.store(total, builder.bitcast(to, SHORTS.as_pointer()), align=2)
+        return context.get_dummy_value()
+    return types.void(array, types.int64, codes, types.int64), code
 
 
 @intrinsic

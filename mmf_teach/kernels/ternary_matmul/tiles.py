@@ -110,12 +110,10 @@ def _gather(codes, all_lines, scratch):
 def _unpack(words, row, first, last, height, all_words, scratch):
     """The words `first` to `last` of 32 rows as tiles: each word becomes three lines for either half of the rows."""
     low, high = load(TRITS, 0), load(TRITS, LINES)
-    step = nine.TILE if row < height // nine.TILE * nine.TILE else nine.ROWS
     to = word = 0
     while first + word < last:
         start = (first + word) // nine.CHUNK * nine.CHUNK
-        width = min(nine.CHUNK, all_words - start)
-        at = start * height + row // step * step * width + (first + word - start) * step + row % step
+        at = nine.place_of(row, first + word, height, all_words)
         for _ in range(min(start + nine.CHUNK, last) - first - word):
             fetch_soon(words, at + nine.CHUNK * height)                      # the same rows' next chunk
             x0, x1 = load_widened(words, at), load_widened(words, at + LINES)
@@ -123,7 +121,7 @@ def _unpack(words, row, first, last, height, all_words, scratch):
                 line = to + third * LINE
                 store(scratch, line, look_up_integer(low, shifted_right(x0, 5 * third), high))
                 store(scratch, HALF + line, look_up_integer(low, shifted_right(x1, 5 * third), high))
-            at, to, word = at + step, to + 3 * LINE, word + 1
+            at, to, word = at + nine.ROWS, to + 3 * LINE, word + 1
     while to % TILE:
         store(scratch, to, zero())
         store(scratch, HALF + to, zero())

@@ -32,6 +32,7 @@ from mmf_teach.ternary.trits import require_trits
 
 BLOCK = 640                                  # rows packed at once: whole tiles, and whole bytes of five trits
 _OF_THIS_THREAD = threading.local()
+_compiled: dict[tuple[str, str], Callable] = {}              # functions of ways that this processor can run
 WORTH_SHARING = 1 << 20                      # weights times tokens; below, waking a second thread costs more
 
 
@@ -229,14 +230,12 @@ class Compiled(Way):
         return words
 
     def _function(self, name: str) -> Callable:
-        self._require_possible()
-        return _compiled(self.module, name)
-
-
-@cache
-def _compiled(module: str, name: str) -> Callable:
-    """A way's function, looked up once: in each product the weights sweep Python's own code out of the caches."""
-    return getattr(importlib.import_module(module), name)
+        """One of the four, looked up once: in each product the weights sweep Python's own code out of the caches."""
+        key = self.module, name
+        if key not in _compiled:
+            self._require_possible()
+            _compiled[key] = getattr(importlib.import_module(self.module), name)
+        return _compiled[key]
 
 
 def in_threads(threads: int, function: Callable, *arguments: object) -> object:
