@@ -61,6 +61,13 @@ def test_it_stops_when_the_time_is_over_but_not_before_each_was_called(monkeypat
     assert [one.samples for one in measured.values()] == [1, 1] and machine.calls == 6
 
 
+def test_calls_that_are_not_timed_go_on_until_the_others_threads_are_out_of_the_way(monkeypatch):
+    calls = []
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: 0.001 * len(calls))      # each call takes a millisecond
+    clock.take_turns(dict.fromkeys(("one", "two"), calls.append), samples=1, seconds=0.0, settle_s=0.0045)
+    assert calls == [0, 0] + 2 * ([2] * 5 + [3])
+
+
 def test_candidates_take_turns_and_know_the_number_of_the_call():
     calls = []
     works = {name: lambda number, name=name: calls.append((name, number)) for name in "ab"}

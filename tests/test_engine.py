@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 
 from mmf_teach.bench.engine import maps
-from mmf_teach.kernels.integer_model.team import share, wait_for_all
+from mmf_teach.kernels.integer_model.helpers import Helpers
+from mmf_teach.kernels.integer_model.team import LINE, linger, ring, rings, share, wait_for_all
 from mmf_teach.kernels.ternary_matmul import bit_planes
 from mmf_teach.model import engine as engine_file
 from mmf_teach.model.build import build
@@ -123,10 +127,116 @@ def test_threads_change_no_number(width, deep, blocks, vocabulary, threads, monk
         assert np.array_equal(alone.read(tokens)[0], together.read(tokens)[0])
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_share_the_tokens_of_a_model_that_lies_in_one_part(threads, monkeypatch):
+    """It was not worth parts when it was packed; many tokens are worth a team."""
+    model = random_model(300, 520, 2, 259)
+    alone, together = Engine(model), Engine(model, threads)
+    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    for shape in ((1, 1), (3, 30), (1, 90)):
+        tokens = np.arange(shape[0] * shape[1]).reshape(shape) % 259
+        for every in (False, True):
+            one, more = alone.read(tokens, every=every), together.read(tokens, every=every)
+            assert np.array_equal(one[0], more[0]) and np.array_equal(one[1], more[1])
+
+
+def test_a_token_that_was_interrupted_holds_up_no_other(monkeypatch):
+    """The helpers have begun, and the caller never comes: they are let go, and the next token is whole."""
+    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    model = random_model(130, 200, 2, 7)
+    engine, state, real = Engine(model, threads=3), Engine(model).initial_state(1), engine_file.read
+    want = Engine(model).step(np.array([3]), state)
+    for _ in range(3):
+        monkeypatch.setattr(engine_file, "read", lambda *told: interrupted() if told[-2] == 0 else real(*told))
+        with pytest.raises(KeyboardInterrupt):
+            engine.step(np.array([3]), state)
+        monkeypatch.setattr(engine_file, "read", real)
+        got = in_time(lambda: engine.step(np.array([3]), state))
+        assert np.array_equal(got[0], want[0]) and np.array_equal(got[1], want[1])
+
+
+def interrupted():
+    time.sleep(0.01)
+    raise KeyboardInterrupt
+
+
+def in_time(function: Callable[[], object]) -> object:
+    """What it returns; a failure, and not a test that never ends, if it waits for somebody who does not come."""
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(function()), daemon=True)
+    thread.start()
+    thread.join(timeout=30)
+    assert answers, "it does not come to an end"
+    return answers[0]
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.005])
+def test_each_helper_does_each_piece_of_work_once_and_ends_with_its_owner(pause_s):
+    """Awake or asleep; each piece ends with a barrier, as it must."""
+    before, arrivals, done = threading.active_count(), np.zeros(3 * LINE, np.int64), []
+    helpers = Helpers(2)
+    assert threading.active_count() == before + 2
+
+    def work(piece: int, me: int) -> int:
+        done.append((piece, me))
+        wait_for_all(arrivals, me, 3)
+        return piece
+
+    for piece in range(30):
+        time.sleep(pause_s)
+        assert helpers.work(partial(work, piece)) == piece
+        assert sorted(done) == [(piece, me) for me in range(3)]
+        done.clear()
+    del helpers
+    for _ in range(200):
+        if threading.active_count() == before:
+            break
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_who_lingers_leaves_when_the_bell_rings_or_after_a_while():
+    bell = np.zeros(1, np.int64)
+    linger(bell, 0)                          # it never rings
+    with ThreadPoolExecutor(1) as pool:
+        for n in range(20):
+            other = pool.submit(linger, bell, rings(bell))
+            ring(bell)
+            other.result()
+            assert bell[0] == n + 1
+
+
+def test_the_engine_says_which_bias_is_too_large():
+    model = random_model(8, 8, 1, 3)
+    model.blocks[0].to_up.bias[5] = -(1 << 33)
+    with pytest.raises(ValueError, match=r"^a bias of 2,097,152 is too large for the engine$"):
+        Engine(model)
+
+
+def test_a_state_is_of_the_model_and_not_of_the_threads_that_read_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    model = random_model(130, 200, 1, 5)
+    alone, together = Engine(model), Engine(model, 2)
+    together.save_state(tmp_path / "state", together.read(np.array([[1, 2]]))[1])
+    assert np.array_equal(alone.load_state(tmp_path / "state"), alone.read(np.array([[1, 2]]))[1])
+
+
+def test_a_part_of_a_state_and_one_that_cannot_be_written_are_states(engine):
+    """And nothing is compiled for them, which would take seconds."""
+    tokens = np.array([[3, 4], [5, 6], [7, 8]])
+    want, state = engine.read(tokens)
+    compiled = list(engine_file.read.signatures)
+    again, _ = engine.read(tokens[1:2, :1], state[:, 1:2])
+    state.flags.writeable = False
+    every, after = engine.read(tokens[:, :1], state)
+    assert np.array_equal(every[1], again[0]) and after.flags.writeable and not np.array_equal(after, state)
+    assert engine_file.read.signatures == compiled and want.shape == every.shape
+
+
 def test_only_what_is_worth_it_wakes_the_other_threads(monkeypatch):
     model, woken = random_model(64, 128, 1, 7), []
     engine = Engine(model, threads=2)
-    monkeypatch.setattr(engine._helpers, "submit", lambda *call: woken.append(call))
+    monkeypatch.setattr(engine._helpers, "work", woken.append)
     monkeypatch.setattr(engine_file, "WORTH_A_TEAM", engine._trits + 1)
     engine.step(np.array([1]), engine.initial_state(1))
     assert engine._trits == sum(each.trits.size for each in maps(model)) and not woken
@@ -143,7 +253,7 @@ def test_a_wrong_token_is_refused_by_all_threads_and_the_next_one_is_read(monkey
 
 def test_no_thread_leaves_a_barrier_before_all_have_come():
     """Each writes its number, waits and reads all: were one to go on early it would read what is not there yet."""
-    arrivals, seen = np.zeros(1, np.int64), np.zeros((3, 200), np.int64)
+    arrivals, seen = np.zeros(3 * LINE, np.int64), np.zeros((3, 200), np.int64)
 
     def work(me: int) -> bool:
         complete = True
@@ -151,13 +261,13 @@ def test_no_thread_leaves_a_barrier_before_all_have_come():
             if turn % 7 == me:
                 time.sleep(0.0005)           # come late now and then
             seen[me, turn] = 1
-            wait_for_all(arrivals, 3)
+            wait_for_all(arrivals, me, 3)
             complete &= bool(seen[:, turn].all())
         return complete
 
     with ThreadPoolExecutor(3) as pool:
         assert all(pool.map(work, range(3)))
-    assert arrivals[0] == 600
+    assert arrivals[::LINE].tolist() == [200] * 3
 
 
 @pytest.mark.parametrize(

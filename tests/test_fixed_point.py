@@ -106,7 +106,11 @@ def test_compiled_quantising_gives_the_same_codes_and_worth(width, rows, bits, s
     x = dice.integers(-(1 << int(dice.integers(1, 25))), 1 << 24, size=(rows, width))
     x[0] = 0 if seed % 7 == 0 else x[0]
     codes, worth = np.empty((rows, width), np.int8), np.empty(rows, np.int64)
-    compiled.quantise(x, compiled.smallest_square(bits), codes, worth)
+    parts, seen = ((0, width // 3), (width // 3, width)), np.empty((2, rows, 2), np.int64)
+    for part, columns in enumerate(parts):                   # as two threads share the columns
+        compiled.measure(x, seen[part], *columns)
+    for columns in parts:
+        compiled.quantise(x, compiled.smallest_square(bits), seen, codes, worth, *columns)
     want, largest = fp.codes(x)
     assert codes.tolist() == want.tolist()
     assert worth.tolist() == fp.code_scale(largest, fp.root_mean_square(x, bits)).ravel().tolist()
@@ -124,10 +128,12 @@ def test_the_compiled_recurrence_and_gated_unit_are_the_same(width, time, seed):
     inner = np.empty((time, width), np.int64)
     stream = dice.integers(-(1 << 18), 1 << 18, size=(time, width))
     added = stream.copy()
-    for part in ((0, width // 3), (width // 3, width)):      # as two threads share the columns
-        compiled.remember(sums, worth, scales, biases, mine, shown, *part)
-        compiled.gate_up(sums[:, :2 * width], worth, scales, biases, inner, *part)
-        compiled.add_rescaled(added, sums[:, :width], worth, scales[0], biases[:width], *part)
+    for column, end in ((0, width // 3), (width // 3, width)):           # columns of two parts,
+        f, c, g = (np.ascontiguousarray(sums[:, k * width + column:k * width + end]) for k in range(3))
+        for own in ((0, (end - column) // 2), ((end - column) // 2, end - column)):          # and of two threads each
+            compiled.remember(np.hstack([f, c, g]), worth, scales, biases, mine, shown, column, *own)
+            compiled.gate_up(np.hstack([f, c]), worth, scales, biases, inner, column, *own)
+            compiled.add_rescaled(added, f, worth, scales[0], biases[:width], column, *own)
     for t in range(time):
         f, c, g = (
             fp.rescale(part[None], worth[t, None, None], int(scale)) + bias for part, scale, bias in

@@ -551,6 +551,14 @@ def test_what_was_compiled_once_is_there_in_the_next_process(tmp_path):
     assert float(again[1]) < 10 and float(again[1]) < float(slow[1])     # measured: 3 s, then 0.1 s
 
 
+@pytest.mark.parametrize(("count", "step"), [(1, 64), (33, 64), (1000, 64), (1 << 19, 4096), ((1 << 19) + 5, 4096)])
+def test_small_arrays_begin_at_a_cache_line_and_large_ones_at_a_page(count, step):
+    for _ in range(5):
+        array = simd.aligned_empty(count, np.int16)
+        assert array.shape == (count,) and array.dtype == np.int16
+        assert array.__array_interface__["data"][0] % step == 0
+
+
 AT_THE_EDGE = """
 import ctypes, mmap, sys, numpy as np
 from mmf_teach.kernels.ternary_matmul.fastest import runnable

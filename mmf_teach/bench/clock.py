@@ -50,8 +50,11 @@ def waited_s() -> float:
     return total_ns * 1e-9
 
 
-def take_turns(works: dict[str, Work], samples: int, seconds: float) -> dict[str, Time]:
-    """Call each candidate in turn until each has so many clean samples, or the time is over; at least once each."""
+def take_turns(works: dict[str, Work], samples: int, seconds: float, settle_s: float = 0.0) -> dict[str, Time]:
+    """Call each candidate in turn until each has so many clean samples, or the time is over; at least once each.
+
+    The calls that are not timed go on for `settle_s`: so long the threads of another candidate may be in the way.
+    """
     clean: dict[str, list[float]] = {name: [] for name in works}
     dirty: dict[str, list[float]] = {name: [] for name in works}
     for work in works.values():
@@ -60,8 +63,11 @@ def take_turns(works: dict[str, Work], samples: int, seconds: float) -> dict[str
     while number == 0 or (time.perf_counter() - began < seconds and min(map(len, clean.values())) < samples):
         number += 1
         for name, work in works.items():
-            waited, interrupted = waited_s(), interruptions()
+            settled = time.perf_counter() + settle_s
             work(2 * number)
+            while time.perf_counter() < settled:
+                work(2 * number)
+            waited, interrupted = waited_s(), interruptions()
             start = time.perf_counter()
             work(2 * number + 1)
             took = time.perf_counter() - start

@@ -4,22 +4,24 @@ Course    notebook 04, "Fast kernels"
 Equation  model/integer.py, number for number
 
 The maps that read the same codes lie together (f, c and g; gate and up), and all matrices in one array, so that a
-token's weights are one stream. Reading many tokens is the same function as reading one: the products see them all
-at once, the recurrence one after the other.
+token's weights are one stream. Of a large model each thread has its own stream: the same columns of all maps. Reading
+many tokens is the same function as reading one: the products see them all at once, the recurrence one after the other.
 """
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+import math
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Float64, Int, Int32, Int64
 from numpy import ndarray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mmf_teach.files import write_file
-from mmf_teach.kernels.integer_model.compiled import read
+from mmf_teach.kernels.integer_model.compiled import COLUMNS, TOKENS_EACH, read
+from mmf_teach.kernels.integer_model.helpers import Helpers
+from mmf_teach.kernels.integer_model.team import LINE, NEVER, share
 from mmf_teach.kernels.ternary_matmul.any_batch import WAY, scratches
 from mmf_teach.kernels.ternary_matmul.simd import aligned_empty
 from mmf_teach.model.integer import IntegerLinear, IntegerModel, State
@@ -35,7 +37,7 @@ class Engine:
     """A MatMul-free model packed for this machine. The state is [blocks, b, d], whole numbers (memories)."""
 
     def __init__(self, model: IntegerModel, threads: int = 1):
-        """Pack the model. ValueError for fewer threads than one."""
+        """Pack the model. ValueError for fewer threads than one, and for a bias of 2**19 or more."""
         if threads < 1:
             raise ValueError(f"work is done by one thread or more, not {threads}")
         self.blocks, (self.vocabulary, self.width) = len(model.blocks), model.embedding.shape
@@ -43,20 +45,22 @@ class Engine:
         groups = [
             group for block in model.blocks for group in (
                 (block.to_f, block.to_c, block.to_g), (block.to_o,), (block.to_gate, block.to_up), (block.to_down,))]
-        self.words, starts = _arena([*groups, (model.head,)])
-        self._trits = sum(each.trits.size for group in [*groups, (model.head,)] for each in group)
-        ends = [*starts[1:], len(self.words)]
-        self._starts = np.array([
-            *([*starts[n:n + 4], ends[n + 3]] for n in range(0, 4 * self.blocks, 4)), [starts[-1]] + [0] * 4])
-        maps = [[each for group in groups[n:n + 4] for each in group] for n in range(0, len(groups), 4)]
+        groups.append((model.head,))
+        self._trits = sum(each.trits.size for group in groups for each in group)
+        self.words, starts = _arena(groups, threads if self._trits >= WORTH_A_TEAM else 1)
+        heads = np.pad(starts[:, -2:], ((0, 0), (0, 3)))
+        self._starts = np.stack(
+            [*(starts[:, 4 * n:4 * n + 5] for n in range(self.blocks)), heads], axis=1)      # [parts, blocks + 1, 5]
+        maps = [[each for group in groups[n:n + 4] for each in group] for n in range(0, 4 * self.blocks, 4)]
         self._scales = np.array([*([each.scale for each in own] for own in maps), [model.head.scale] + [0] * 6])
         self._biases = _rows([*(np.concatenate([each.bias for each in own]) for own in maps), model.head.bias])
         self._embedding = model.embedding.astype(np.int32)
-        self._threads, self._helpers = threads, ThreadPoolExecutor(threads - 1) if threads > 1 else None
-        self._shared, self._own = self._room(1)
-        digest = hashlib.sha256(self.words.tobytes())
-        for array in (self._scales, self._embedding):
-            digest.update(array.tobytes())
+        self._threads, self._helpers = threads, Helpers(threads - 1) if threads > 1 else None
+        self._shared = self._room(1)
+        self._scratches = [scratches(max(self.width, self.deep)) for _ in range(threads)]
+        digest = hashlib.sha256()
+        for array in (self._scales, self._embedding, *(each.trits for group in groups for each in group)):
+            digest.update(np.ascontiguousarray(array))
         self.fingerprint = digest.hexdigest()
 
     @property
@@ -73,7 +77,7 @@ class Engine:
     def step(self, tokens: Int[ndarray, "b"], state: State) -> tuple[Int64[ndarray, "b v"], State]:
         """Read one token of each sequence; return the scores of the next (activations), and the new state."""
         scores, after = self._through(np.asarray(tokens)[:, None], state, every=False)
-        return scores[:, 0], after
+        return (scores[:, 0] * (1 << fp.ACTIVATION)).astype(np.int64), after
 
     def read(
         self, tokens: Int[ndarray, "b t"], state: State | None = None, every: bool = False,
@@ -90,8 +94,7 @@ class Engine:
             parts = [*parts, scores] if every else [scores]
         if not parts:
             raise ValueError("there must be at least one token to read")
-        scores = (np.concatenate(parts, axis=1) if every else parts[0][:, 0]) / (1 << fp.ACTIVATION)
-        return scores, state
+        return np.concatenate(parts, axis=1) if every else parts[0][:, 0], state
 
     def save_state(self, path: Path, state: State) -> None:
         """Keep what is remembered in a file, whole or not at all."""
@@ -110,27 +113,35 @@ class Engine:
         self._require_state(state, state.shape[1] if state.ndim == 3 else 0)
         return state
 
-    def _through(self, tokens: ndarray, state: State, every: bool) -> tuple[Int64[ndarray, "b t v"], State]:
+    def _through(self, tokens: ndarray, state: State, every: bool) -> tuple[Float64[ndarray, "b t v"], State]:
         batch, time = tokens.shape
         self._require_state(state, batch)
         if batch * time > len(self._shared[0]):
-            self._shared, self._own = self._room(batch * time)
-        state, scores = state.copy(), np.empty((batch, time if every else 1, self.vocabulary), np.int64)
-        if tokens.dtype.kind not in "iu" or not self._together(tokens.astype(np.int64), state, scores):
+            self._shared = self._room(batch * time)
+        state = state if state.flags.carray else state.copy()        # else all would be compiled anew for such an array
+        after, scores = np.empty(state.shape, np.int64), np.empty((batch, time if every else 1, self.vocabulary))
+        if tokens.dtype.kind not in "iu" or not self._together(tokens.astype(np.int64), state, after, scores):
             raise ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
-        return scores, state
+        return scores, after
 
-    def _together(self, tokens: ndarray, state: State, scores: ndarray) -> bool:
+    def _together(self, tokens: ndarray, state: State, after: State, scores: ndarray) -> bool:
         """Through the model with all threads, where that pays: each calls the same function with its own number."""
         threads = self._threads if tokens.size * self._trits >= WORTH_A_TEAM else 1
+        if len(self._starts) < threads and tokens.size < TOKENS_EACH * threads:
+            threads = 1                      # the model lies in one part, and there are not enough tokens to share
 
         def part(me: int) -> bool:
             return read(
-                tokens, state, self._embedding, self.words, self._starts, self._scales, self._biases, self._shared,
-                self._own[me], scores, me, threads)
+                tokens, state, after, self._embedding, self.words, self._starts, self._scales, self._biases,
+                self._shared, self._scratches[me], scores, me, threads)
 
-        others = [self._helpers.submit(part, me) for me in range(1, threads)]
-        return all([part(0), *(other.result() for other in others)])
+        if threads == 1:
+            return part(0)
+        try:
+            return self._helpers.work(part)
+        except BaseException:                # interrupted: nobody is to wait for us, and nobody to use these arrays
+            self._shared[-2][0], self._shared = NEVER, self._room(1)
+            raise
 
     def _require_state(self, state: State, batch: int) -> None:
         if not 1 <= batch <= LARGEST_BATCH:
@@ -139,34 +150,42 @@ class Engine:
         if state.shape != wanted or state.dtype != np.int64:
             raise ValueError(f"the state must be int64 of shape {wanted}, not {state.dtype} of {state.shape}")
 
-    def _room(self, rows: int) -> tuple[tuple[ndarray, ...], list[tuple[ndarray | tuple[ndarray, ...], ...]]]:
-        """Arrays to work in, for so many tokens at once: those that all threads share, and each thread's own."""
+    def _room(self, rows: int) -> tuple[ndarray, ...]:
+        """Arrays that all threads work in, for so many tokens at once; no cache line holds two threads' columns."""
         widest = max(3 * self.width, 2 * self.deep, self.vocabulary)
-        long = [np.zeros((rows, columns), np.int64) for columns in (self.width, self.width, self.deep)]
-        arrivals = aligned_empty(1, np.int64)
-        arrivals[:] = 0
-        shared = *long, np.zeros(rows * widest, np.int32), np.zeros(rows, np.int64), arrivals
-        own = [
-            (*(np.zeros((rows, columns), np.int8) for columns in (self.width, self.deep)),
-             scratches(max(self.width, self.deep)))
-            for _ in range(self._threads)]
-        return shared, own
+        shapes = [
+            *(((rows, columns), np.int64) for columns in (self.width, self.width, self.deep)),
+            *(((rows, columns), np.int8) for columns in (self.width, self.deep)), ((rows * widest,), np.int32),
+            ((self._threads, -(-rows // LINE) * LINE), np.int64), ((self._threads, rows, LINE), np.int64),
+            ((self._threads * LINE,), np.int64), ((1,), np.int64)]
+        room = tuple(aligned_empty(math.prod(shape), dtype).reshape(shape) for shape, dtype in shapes)
+        for counters in room[-2:]:           # arrivals, and a bell
+            counters[:] = 0
+        return room
 
 
-def _arena(groups: list[tuple[IntegerLinear, ...]]) -> tuple[ndarray, list[int]]:
-    """All matrices in one array, those of a group one below the other, and where each group begins."""
-    packed = [WAY.pack(np.concatenate([each.trits for each in group])).words for group in groups]
-    sizes = [-(-len(words) // ALIGNED) * ALIGNED for words in packed]
-    arena, starts = aligned_empty(sum(sizes), packed[0].dtype), np.cumsum([0, *sizes[:-1]]).tolist()
+def _arena(groups: list[tuple[IntegerLinear, ...]], parts: int) -> tuple[ndarray, Int64[ndarray, "parts starts"]]:
+    """All matrices in one array, part after part, and where in it each group of each part begins and the last ends.
+
+    A part holds some columns of each map, those of a group one below the other.
+    """
+    packed = [
+        WAY.pack(np.concatenate([each.trits[slice(*share(len(each.trits), COLUMNS, part, parts))] for each in group]))
+        for part in range(parts) for group in groups]
+    sizes = [-(-len(one.words) // ALIGNED) * ALIGNED for one in packed]
+    arena, starts = aligned_empty(sum(sizes), packed[0].words.dtype), np.cumsum([0, *sizes])
     arena[:] = 0
-    for words, start in zip(packed, starts, strict=True):
-        arena[start:start + len(words)] = words
-    return arena, starts
+    for one, start in zip(packed, starts, strict=False):
+        arena[start:start + len(one.words)] = one.words
+    firsts = len(groups) * np.arange(parts)[:, None]
+    return arena, starts[firsts + np.arange(len(groups) + 1)]
 
 
-def _rows(arrays: list[ndarray]) -> Int64[ndarray, "rows columns"]:
-    """Arrays as the rows of one, filled up with zeros."""
-    out = np.zeros((len(arrays), max(map(len, arrays))), np.int64)
+def _rows(arrays: list[ndarray]) -> Int32[ndarray, "rows columns"]:
+    """Arrays as the rows of one, filled up with zeros. ValueError for a number that does not fit 32 bits."""
+    out = np.zeros((len(arrays), max(map(len, arrays))), np.int32)
     for row, array in zip(out, arrays, strict=True):
         row[:len(array)] = array
+        if not np.array_equal(row[:len(array)], array):
+            raise ValueError(f"a bias of {np.abs(array).max() >> fp.ACTIVATION:,} is too large for the engine")
     return out

@@ -3,94 +3,124 @@
 Course    notebook 04, "Fast kernels"
 Equation  model/integer.py, number for number
 
-Several threads may call it together, each with its own number `me`. They share one token's rows of every matrix, or,
-when there are enough tokens, the tokens; what each of them needs whole it makes for itself.
+Several threads may call it together, each with its own number `me`. They share one token's columns, or, when there
+are enough tokens, the tokens. The weights lie in as many parts, or in a single one: a part holds the same columns of
+all maps, so that a thread alone reads on what it wrote. Only codes go from thread to thread, a byte a number.
 """
 
 from numba import njit
 
 from mmf_teach.kernels.fixed_point import compiled as fixed
-from mmf_teach.kernels.integer_model.team import share, wait_for_all
+from mmf_teach.kernels.integer_model.team import linger, ring, rings, share, wait_for_all
 from mmf_teach.kernels.ternary_matmul.any_batch import product_into
 from mmf_teach.ternary import fixed_point as fp
 
 STREAM, NARROW = fixed.smallest_square(fp.ACTIVATION), fixed.smallest_square(fp.MEMORY)
-TILE, COLUMNS = 128, 16                      # rows of a product, columns of numbers, at which a thread's part may begin
-TOKENS_EACH = 8                              # so many tokens a thread, and the tokens are shared and not the rows
+TILE, COLUMNS = 128, 64                      # rows of a product, columns of numbers, at which a thread's part may begin
+TOKENS_EACH = 8                              # so many tokens a thread, and the tokens are shared and not the columns
 
 
 @njit(cache=True, nogil=True)
-def _product(words, codes, sums, scratches, r0, r1, me, threads):
-    """My part of a product: all rows for my tokens, or where every thread has all tokens, some of the rows."""
-    first, last = (0, sums.shape[1]) if r1 - r0 < len(sums) else share(sums.shape[1], TILE, me, threads)
-    product_into(words, codes[r0:r1], sums[r0:r1], scratches, first, last)
+def _room(sums, rows, maps, c0, c1):
+    """Where the sums of some maps' columns `c0` to `c1` stand: [rows, maps · (c1 - c0)]."""
+    return sums[rows * maps * c0:rows * maps * c1].reshape(rows, maps * (c1 - c0))
 
 
 @njit(cache=True, nogil=True)
-def read(tokens, state, embedding, words, starts, scales, biases, shared, own, scores, me, threads):
-    """`tokens` [b, t] through all blocks into `scores` [b, 1 or t, v]; `state` is the memory before and after.
+def _quantise(x, smallest, codes, worth, seen, mate, first, last, arrivals, me, threads):
+    """The codes of columns `first` to `last`, when all threads have done all before; `seen` is what each measured."""
+    fixed.measure(x, seen[mate], first, last)
+    wait_for_all(arrivals, me, threads)
+    fixed.quantise(x, smallest, seen, codes, worth, first, last)
+    wait_for_all(arrivals, me, threads)
 
-    False, and nothing done, when a token is none of the vocabulary's. Each thread brings its own arrays to work in,
-    `own`, and all the same others.
+
+@njit(cache=True, nogil=True)
+def read(tokens, before, state, embedding, words, starts, scales, biases, shared, scratches, scores, me, threads):
+    """`tokens` [b, t] through all blocks into `scores` [b, 1 or t, v], and the memory `before` them into `state`.
+
+    False, and nothing done, when a token is none of the vocabulary's. Each thread brings its own `scratches`, and all
+    the same other arrays. Where `starts` [parts, blocks + 1, 5] knows a single part, threads share tokens and what
+    comes after the last block. When the first thread returns, all have done their part; the others stay for a while.
     """
-    stream, shown, inner, sums, worth, arrivals = shared
-    codes, inner_codes, scratches = own
+    stream, shown, inner, all_codes, inner_codes, sums, worths, all_seen, arrivals, bell = shared
     batch, time = tokens.shape
     rows, width, deep, vocabulary = batch * time, embedding.shape[1], inner.shape[1], scores.shape[2]
     for b in range(batch):
         for t in range(time):
             if not 0 <= tokens[b, t] < len(embedding):
                 return False
-    by_tokens = threads > 1 and rows >= TOKENS_EACH * threads
-    r0, r1 = share(rows, 1, me, threads) if by_tokens else (0, rows)                 # my tokens, and their columns
-    c0, c1 = (0, width) if by_tokens else share(width, COLUMNS, me, threads)
-    d0, d1 = (0, deep) if by_tokens else share(deep, COLUMNS, me, threads)
-    h0, h1 = share(width, COLUMNS, me, threads)              # a memory goes through all tokens: its columns are shared
-    x, mine = stream[:rows], stream[r0:r1]
+    if me == 0 and threads > 1:
+        ring(bell)
+    parts, by_tokens = len(starts), threads > 1 and rows >= TOKENS_EACH * threads
+    if by_tokens:                            # mine are: parts, tokens, columns, and what was seen of my tokens
+        p0, p1, (r0, r1), (c0, c1), (d0, d1) = 0, parts, share(rows, 1, me, threads), (0, width), (0, deep)
+        mate, worth, seen = 0, worths[0], all_seen[me:me + 1]
+    else:
+        p0, p1 = (0, parts) if threads == 1 else (me, me + 1)
+        r0, r1, (c0, c1), (d0, d1) = 0, rows, share(width, COLUMNS, me, threads), share(deep, COLUMNS, me, threads)
+        mate, worth, seen = me, worths[me], all_seen[:threads]
+    x, codes = stream[r0:r1], all_codes[r0:r1]
+    my_worth = worth[r0:r1]
     for r in range(r0, r1):
-        x[r, c0:c1] = embedding[tokens[r // time, r % time], c0:c1]
-    wait_for_all(arrivals, threads)
+        stream[r, c0:c1] = embedding[tokens[r // time, r % time], c0:c1]
     for n in range(len(state)):
-        scale, bias, at = scales[n], biases[n], starts[n]
-        mixed = sums[:rows * 3 * width].reshape(rows, 3 * width)
-        fixed.quantise(mine, STREAM, codes[r0:r1], worth[r0:r1])
-        _product(words[at[0]:at[1]], codes[:rows], mixed, scratches, r0, r1, me, threads)
-        wait_for_all(arrivals, threads)
-        for b in range(batch):
-            first, last = b * time, (b + 1) * time
-            fixed.remember(
-                mixed[first:last], worth[first:last], scale[:3], bias[:3 * width], state[n, b], shown[first:last],
-                h0, h1)
-        wait_for_all(arrivals, threads)
-        narrow = sums[:rows * width].reshape(rows, width)
-        fixed.quantise(shown[r0:r1], NARROW, codes[r0:r1], worth[r0:r1])
-        _product(words[at[1]:at[2]], codes[:rows], narrow, scratches, r0, r1, me, threads)
-        wait_for_all(arrivals, threads)
-        fixed.add_rescaled(mine, narrow[r0:r1], worth[r0:r1], scale[3], bias[3 * width:4 * width], c0, c1)
-        wait_for_all(arrivals, threads)
-        wide = sums[:rows * 2 * deep].reshape(rows, 2 * deep)
-        fixed.quantise(mine, STREAM, codes[r0:r1], worth[r0:r1])
-        _product(words[at[2]:at[3]], codes[:rows], wide, scratches, r0, r1, me, threads)
-        wait_for_all(arrivals, threads)
-        fixed.gate_up(
-            wide[r0:r1], worth[r0:r1], scale[4:6], bias[4 * width:4 * width + 2 * deep], inner[r0:r1], d0, d1)
-        wait_for_all(arrivals, threads)
-        fixed.quantise(inner[r0:r1], NARROW, inner_codes[r0:r1], worth[r0:r1])
-        _product(words[at[3]:at[4]], inner_codes[:rows], narrow, scratches, r0, r1, me, threads)
-        wait_for_all(arrivals, threads)
-        fixed.add_rescaled(mine, narrow[r0:r1], worth[r0:r1], scale[6], bias[4 * width + 2 * deep:], c0, c1)
-        wait_for_all(arrivals, threads)
+        scale, bias = scales[n], biases[n]
+        _quantise(x, STREAM, codes, my_worth, seen, mate, c0, c1, arrivals, me, threads)
+        for p in range(p0, p1):
+            f0, f1 = share(width, COLUMNS, p, parts)
+            mixed = _room(sums, rows, 3, f0, f1)
+            product_into(words[starts[p, n, 0]:starts[p, n, 1]], codes, mixed[r0:r1], scratches, 0, 3 * (f1 - f0))
+        if by_tokens:                        # a memory goes through all tokens: now columns are shared
+            wait_for_all(arrivals, me, threads)
+        for p in range(p0, p1):
+            f0, f1 = share(width, COLUMNS, p, parts)
+            first, last = share(f1 - f0, COLUMNS, me, threads) if by_tokens else (0, f1 - f0)
+            mixed = _room(sums, rows, 3, f0, f1)
+            for b in range(batch):
+                own = slice(b * time, (b + 1) * time)
+                state[n, b, f0 + first:f0 + last] = before[n, b, f0 + first:f0 + last]
+                fixed.remember(
+                    mixed[own], worth[own], scale[:3], bias[:3 * width], state[n, b], shown[own], f0, first, last)
+        if by_tokens:
+            wait_for_all(arrivals, me, threads)
+        _quantise(shown[r0:r1], NARROW, codes, my_worth, seen, mate, c0, c1, arrivals, me, threads)
+        for p in range(p0, p1):
+            f0, f1 = share(width, COLUMNS, p, parts)
+            narrow = _room(sums, rows, 1, f0, f1)[r0:r1]
+            product_into(words[starts[p, n, 1]:starts[p, n, 2]], codes, narrow, scratches, 0, f1 - f0)
+            fixed.add_rescaled(x, narrow, my_worth, scale[3], bias[3 * width:4 * width], f0, 0, f1 - f0)
+        _quantise(x, STREAM, codes, my_worth, seen, mate, c0, c1, arrivals, me, threads)
+        for p in range(p0, p1):
+            f0, f1 = share(deep, COLUMNS, p, parts)
+            wide = _room(sums, rows, 2, f0, f1)[r0:r1]
+            product_into(words[starts[p, n, 2]:starts[p, n, 3]], codes, wide, scratches, 0, 2 * (f1 - f0))
+            fixed.gate_up(
+                wide, my_worth, scale[4:6], bias[4 * width:4 * width + 2 * deep], inner[r0:r1], f0, 0, f1 - f0)
+        _quantise(inner[r0:r1], NARROW, inner_codes[r0:r1], my_worth, seen, mate, d0, d1, arrivals, me, threads)
+        for p in range(p0, p1):
+            f0, f1 = share(width, COLUMNS, p, parts)
+            narrow = _room(sums, rows, 1, f0, f1)[r0:r1]
+            product_into(words[starts[p, n, 3]:starts[p, n, 4]], inner_codes[r0:r1], narrow, scratches, 0, f1 - f0)
+            fixed.add_rescaled(x, narrow, my_worth, scale[6], bias[4 * width + 2 * deep:], f0, 0, f1 - f0)
     asked = scores.shape[1]                  # scores after every token, or after the last alone
-    if asked < time and me == 0:
+    c0, c1 = share(width, COLUMNS, me, threads)
+    if by_tokens:
+        wait_for_all(arrivals, me, threads)
+    if asked < time:
         for b in range(batch):
-            x[b] = x[(b + 1) * time - 1]
-    wait_for_all(arrivals, threads)
+            stream[b, c0:c1] = stream[(b + 1) * time - 1, c0:c1]
     rows = batch * asked
-    last_sums, flat = sums[:rows * vocabulary].reshape(rows, vocabulary), scores.reshape(rows, vocabulary)
-    first, last = share(vocabulary, COLUMNS, me, threads)
-    fixed.quantise(x[:rows], STREAM, codes[:rows], worth)
-    _product(words[starts[-1, 0]:], codes[:rows], last_sums, scratches, 0, rows, me, threads)
-    wait_for_all(arrivals, threads)
-    flat[:, first:last] = 0
-    fixed.add_rescaled(flat, last_sums, worth, scales[-1, 0], biases[-1], first, last)
+    codes, worth, flat = all_codes[:rows], worths[me, :rows], scores.reshape(rows, vocabulary)
+    _quantise(stream[:rows], STREAM, codes, worth, all_seen[:threads], me, c0, c1, arrivals, me, threads)
+    for p in range(parts) if threads == 1 else range(me % parts, me % parts + 1):
+        f0, f1 = share(vocabulary, COLUMNS, p, parts)
+        first, last = share(f1 - f0, TILE, me, threads) if parts == 1 else (0, f1 - f0)
+        last_sums = _room(sums, rows, 1, f0, f1)
+        product_into(words[starts[p, -1, 0]:starts[p, -1, 1]], codes, last_sums, scratches, first, last)
+        fixed.scores_into(flat, last_sums, worth, scales[-1, 0], biases[-1], f0, first, last)
+    rung = rings(bell)
+    wait_for_all(arrivals, me, threads)
+    if me > 0:
+        linger(bell, rung)
     return True

@@ -210,6 +210,8 @@ def store_sums_of_threes(typing_context, array, index, codes, first):
         wanted = _constant(ir.VectorType(ir.IntType(1), 16), [k < 9 for k in range(16)])
         nine = builder.select(wanted, builder.sext(read, half), none)
         both = builder.shuffle_vector(nine, builder.sub(none, nine), _constant(ir.VectorType(I32, 32), range(32)))
+        both = builder.asm(                  # does nothing; LLVM would else pick from two vectors, which is slower
+            ir.FunctionType(SHORTS, [SHORTS]), "", "=v,0", [both], False)
 
         def picked(vector, places):
             return builder.shuffle_vector(vector, vector, _constant(ir.VectorType(I32, 32), places))
