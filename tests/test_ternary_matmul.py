@@ -560,9 +560,8 @@ def test_small_arrays_begin_at_a_cache_line_and_large_ones_at_a_page(count, step
 
 
 AT_THE_EDGE = """
-import ctypes, mmap, sys, numpy as np
+import ctypes, mmap, numpy as np
 from mmf_teach.kernels.ternary_matmul.fastest import runnable
-from mmf_teach.kernels.ternary_matmul.way import Compiled
 page, libc = mmap.PAGESIZE, ctypes.CDLL(None, use_errno=True)
 pages = mmap.mmap(-1, 2 * page)
 start = ctypes.addressof(ctypes.c_char.from_buffer(pages))

@@ -17,7 +17,7 @@ from hardware_sim.course.decode import NUMBER, Table
 from hardware_sim.course.machine import Machine
 from hardware_sim.course.units import norm, tmatmul
 from hardware_sim.course.units.rowwise import MIXED, ONE
-from mmf_teach.kernels.fixed_point.compiled import shift, sigmoid, smallest_square
+from mmf_teach.kernels.fixed_point.compiled import rescale, shift, sigmoid, smallest_square
 from mmf_teach.kernels.ternary_matmul.fastest import best
 from mmf_teach.kernels.ternary_matmul.simd import LINE, aligned_empty
 from mmf_teach.ternary import fixed_point as fp
@@ -31,7 +31,7 @@ LDV, LDX, SV, ADD, SUB, MUL, SIG, MIX, CLR, ACC, FIN, CODE, RESC, TMM, TMA = (
 END = NUMBER["end"]
 LARGEST_SQUARES, LARGEST_MULTIPLIER = norm.LARGEST_SQUARES, norm.LARGEST_MULTIPLIER
 LARGEST, INVERSE, SCALE, ROOT, LARGEST_MEAN = fp.LARGEST_CODE, fp.INVERSE, fp.SCALE, fp.ROOT, fp.LARGEST_MEAN
-ACTIVATION, GATE = fp.ACTIVATION, fp.GATE
+GATE = fp.GATE
 SMALLEST = np.array([smallest_square(bits) if bits >= 10 else 0 for bits in range(21)])      # ε, by bits
 
 
@@ -178,7 +178,7 @@ def _run(table, token, registers, seen, numbers, tiles, codes, sums, scratch):
         elif operation == RESC:
             multiplier = min(seen[3] * w >> SCALE, LARGEST_MULTIPLIER)
             for k in range(d):
-                value = shift(a[k] * multiplier, SCALE - ACTIVATION)
+                value = rescale(a[k], multiplier)
                 lost += _held(value) != value
                 y[k] = _held(value)
         else:

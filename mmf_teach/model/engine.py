@@ -140,7 +140,8 @@ class Engine:
         try:
             return self._helpers.work(part)
         except BaseException:                # interrupted: nobody is to wait for us, and nobody to use these arrays
-            self._shared[-2][0], self._shared = NEVER, self._room(1)
+            *_, arrivals, _ = self._shared
+            arrivals[0], self._shared = NEVER, self._room(1)
             raise
 
     def _require_state(self, state: State, batch: int) -> None:

@@ -32,6 +32,11 @@ def shift(x, bits):
     return (x + (1 << (bits - 1))) >> bits
 
 
+@njit(cache=True, nogil=True, inline="always")
+def rescale(total, multiplier):
+    return shift(total * multiplier, SCALE - ACTIVATION)
+
+
 @njit(cache=True, nogil=True)
 def root(n):
     r = np.int64(np.sqrt(np.float64(n)))
@@ -94,7 +99,7 @@ def add_rescaled(x, sums, worth, scale, bias, column, first, last):
         row, added = x[r, column + first:column + last], sums[r, first:last]
         multiplier = (worth[r] * scale) >> SCALE
         for i in range(len(row)):
-            row[i] += shift(added[i] * multiplier, SCALE - ACTIVATION) + own_bias[i]
+            row[i] += rescale(added[i], multiplier) + own_bias[i]
 
 
 @njit(cache=True, nogil=True)
@@ -105,7 +110,7 @@ def scores_into(scores, sums, worth, scale, bias, column, first, last):
         row, own = scores[r, column + first:column + last], sums[r, first:last]
         multiplier = (worth[r] * scale) >> SCALE
         for i in range(len(row)):
-            row[i] = (shift(own[i] * multiplier, SCALE - ACTIVATION) + own_bias[i]) * UNIT
+            row[i] = (rescale(own[i], multiplier) + own_bias[i]) * UNIT
 
 
 @njit(cache=True, nogil=True)
@@ -124,9 +129,9 @@ def remember(sums, worth, scales, biases, memory, shown, column, first, last):
         m_g = (worth[t] * scales[2]) >> SCALE
         out = shown[t, start:end]
         for i in range(len(h)):
-            f = sigmoid(shift(f_sum[i] * m_f, SCALE - ACTIVATION) + b_f[i])
-            c = silu(shift(c_sum[i] * m_c, SCALE - ACTIVATION) + b_c[i])
-            g = sigmoid(shift(g_sum[i] * m_g, SCALE - ACTIVATION) + b_g[i])
+            f = sigmoid(rescale(f_sum[i], m_f) + b_f[i])
+            c = silu(rescale(c_sum[i], m_c) + b_c[i])
+            g = sigmoid(rescale(g_sum[i], m_g) + b_g[i])
             h[i] = shift(f * h[i] + (ONE - f) * (c << (MEMORY - ACTIVATION)), GATE)
             out[i] = shift(g * h[i], GATE)
 
@@ -140,6 +145,6 @@ def gate_up(sums, worth, scales, biases, inner, column, first, last):
         gate, up, out = sums[r, first:last], sums[r, own + first:own + last], inner[r, start:end]
         m_gate, m_up = (worth[r] * scales[0]) >> SCALE, (worth[r] * scales[1]) >> SCALE
         for i in range(len(out)):
-            wide = silu(shift(gate[i] * m_gate, SCALE - ACTIVATION) + b_gate[i])
-            wide *= shift(up[i] * m_up, SCALE - ACTIVATION) + b_up[i]
+            wide = silu(rescale(gate[i], m_gate) + b_gate[i])
+            wide *= rescale(up[i], m_up) + b_up[i]
             out[i] = shift(wide, 2 * ACTIVATION - MEMORY)

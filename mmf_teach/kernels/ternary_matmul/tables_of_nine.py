@@ -212,8 +212,8 @@ def _add_up(parts, sums):
 def product_threads(words, codes, sums, scratches, by_rows):
     """The product, shared among as many threads as there are rows of `scratches`: parts of the matrix, or tokens.
 
-    A part of the matrix is first of all some of its chunks, so that no table is made twice and each thread reads
-    one stream; of the chunks that are left over each thread takes some rows. Then their sums are added up.
+    A part of the matrix is first of all some of its chunks, so that no table is made twice and what a thread reads
+    lies together; of the chunks that are left over each thread takes some rows. Then their sums are added up.
     """
     threads, batch, outputs = len(scratches), codes.shape[0], sums.shape[1]
     vectors, all_words = -(-outputs // ROWS), -(-codes.shape[1] // TRITS)
