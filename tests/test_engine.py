@@ -197,13 +197,12 @@ def test_each_helper_does_each_piece_of_work_once_and_ends_with_its_owner(pause_
 
 def test_who_lingers_leaves_when_the_bell_rings_or_after_a_while():
     bell = np.zeros(1, np.int64)
-    linger(bell, 0)                          # it never rings
-    with ThreadPoolExecutor(1) as pool:
-        for n in range(20):
-            other = pool.submit(linger, bell, rings(bell))
-            ring(bell)
-            other.result()
-            assert bell[0] == n + 1
+    in_time(lambda: linger(bell, 0))         # it never rings
+    for n in range(20):
+        before = rings(bell)
+        ring(bell)
+        in_time(partial(linger, bell, before))
+        assert before == n and rings(bell) == n + 1
 
 
 def test_the_engine_says_which_bias_is_too_large():
