@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -173,9 +174,10 @@ def in_time(function: Callable[[], object]) -> object:
 @pytest.mark.parametrize("pause_s", [0, 0.005])
 def test_each_helper_does_each_piece_of_work_once_and_ends_with_its_owner(pause_s):
     """Awake or asleep; each piece ends with a barrier, as it must."""
-    before, arrivals, done = threading.active_count(), np.zeros(3 * LINE, np.int64), []
+    before, arrivals, done = set(threading.enumerate()), np.zeros(3 * LINE, np.int64), []
     helpers = Helpers(2)
-    assert threading.active_count() == before + 2
+    begun = set(threading.enumerate()) - before
+    assert len(begun) == 2
 
     def work(piece: int, me: int) -> int:
         done.append((piece, me))
@@ -188,11 +190,41 @@ def test_each_helper_does_each_piece_of_work_once_and_ends_with_its_owner(pause_
         assert sorted(done) == [(piece, me) for me in range(3)]
         done.clear()
     del helpers
-    for _ in range(200):
-        if threading.active_count() == before:
+    assert have_ended(begun)
+
+
+def test_a_helper_that_comes_late_leaves_no_work_out():
+    """As when the caller is interrupted before both have begun: one of them would wait for the other for ever."""
+    helpers, done = Helpers(2), {1: [], 2: []}
+
+    def work(piece: int, me: int) -> None:
+        if me > 0:
+            time.sleep(0.001 * me)
+            done[me].append(piece)
+
+    for piece in range(20):
+        helpers.work(partial(work, piece))
+    for _ in range(1000):
+        if min(map(len, done.values())) == 20:
             break
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert done == {1: list(range(20)), 2: list(range(20))}
+
+
+def test_an_engine_that_nobody_needs_is_let_go_with_its_threads(monkeypatch):
+    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    before = set(threading.enumerate())
+    engine = Engine(random_model(130, 200, 2, 7), threads=3)
+    engine.read(np.array([[3, 4]]))
+    begun, gone = set(threading.enumerate()) - before, weakref.ref(engine)
+    del engine
+    assert len(begun) == 2 and gone() is None and have_ended(begun)
+
+
+def have_ended(threads: set[threading.Thread]) -> bool:
+    for thread in threads:
+        thread.join(timeout=10)
+    return not any(thread.is_alive() for thread in threads)
 
 
 def test_who_lingers_leaves_when_the_bell_rings_or_after_a_while():

@@ -130,10 +130,12 @@ class Engine:
         if len(self._starts) < threads and tokens.size < TOKENS_EACH * threads:
             threads = 1                      # the model lies in one part, and there are not enough tokens to share
 
+        told = (                             # and not this engine: a helper that waits keeps what it worked on last
+            tokens, state, after, self._embedding, self.words, self._starts, self._scales, self._biases, self._shared)
+        rooms = self._scratches
+
         def part(me: int) -> bool:
-            return read(
-                tokens, state, after, self._embedding, self.words, self._starts, self._scales, self._biases,
-                self._shared, self._scratches[me], scores, me, threads)
+            return read(*told, rooms[me], scores, me, threads)
 
         if threads == 1:
             return part(0)

@@ -21,7 +21,7 @@ FLAGS = [
 ]
 LONGEST_S = 180
 PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent.trim())"
-BEGUN = f"() => ({PROMPTS})().some(p => /^\\[(\\d+|\\*)\\]:$/.test(p))"
+RUNS = f"() => ({PROMPTS})().includes('[*]:')"
 DONE = f"""() => document.querySelector(".jp-Notebook-ExecutionIndicator[data-status='idle']") !== null
   && ({PROMPTS})().length > 0 && ({PROMPTS})().every(p => /^\\[\\d+\\]:$/.test(p))"""
 
@@ -86,16 +86,18 @@ def open_notebook(lab, browser):
         asked = page.locator("dialog", has_text="Select Kernel").last         # on a slow machine, more than once
         page.goto(f"{lab}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={TOKEN}&reset")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=90_000)
-        asked_to_run = 0
+        ask_again = 0
         for second in range(LONGEST_S):
             if asked.is_visible():
                 asked.locator(".jp-mod-accept").click()
             elif page.evaluate(DONE):
                 return page
-            elif second >= asked_to_run and not page.evaluate(BEGUN):    # the menu came before the kernel: ask again
+            elif page.evaluate(RUNS):
+                ask_again = second + 15
+            elif second >= ask_again:        # the menu came before the kernel, or a second kernel after half the cells
                 page.get_by_role("menuitem", name="Run", exact=True).click()
                 page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-                asked_to_run = second + 15
+                ask_again = second + 15
             page.wait_for_timeout(1000)
         raise AssertionError(f"{name} has not run to its end after {LONGEST_S} seconds: {page.evaluate(PROMPTS)}")
 

@@ -17,15 +17,24 @@ Work = Callable[[int], object]               # given the number of its thread, f
 
 
 @dataclass
-class _Desk:
-    """What the threads share: the last job with its number, and where a sleeper waits for the next."""
+class _Job:
+    """A piece of work, and the one after it when there is one: who comes late leaves none out."""
 
-    job: tuple[int, Work | None] = (0, None)
+    work: Work | None = None                 # None: go home
+    after: "_Job | None" = None
+
+
+@dataclass
+class _Desk:
+    """What the threads share: the last job, and where a sleeper waits for the next."""
+
+    last: _Job = field(default_factory=_Job)
     door: threading.Condition = field(default_factory=threading.Condition)
 
     def put(self, work: Work | None) -> None:
         with self.door:
-            self.job = self.job[0] + 1, work
+            job = _Job(work)
+            self.last.after, self.last = job, job
             self.door.notify_all()
 
 
@@ -36,23 +45,21 @@ class Helpers:
         """Begin them; they wait."""
         self._desk = _Desk()
         for me in range(1, count + 1):
-            threading.Thread(target=_help, args=(self._desk, me), daemon=True).start()
+            threading.Thread(target=_help, args=(self._desk, self._desk.last, me), daemon=True).start()
         weakref.finalize(self, self._desk.put, None)
 
     def work(self, work: Work) -> object:
-        """What `work(0)` returns, while the helpers do `work(1)` and so on; it ends with a barrier for all of them."""
+        """What `work(0)` returns, while the helpers do `work(1)` and so on, each of them all that is put, in order."""
         self._desk.put(work)
         return work(0)
 
 
-def _help(desk: _Desk, me: int) -> None:
-    done = 0
+def _help(desk: _Desk, job: _Job, me: int) -> None:
     while True:
         with desk.door:
-            while desk.job[0] == done:
+            while job.after is None:
                 desk.door.wait()
-            done, work = desk.job
-        if work is None:
+            job = job.after
+        if job.work is None:
             return
-        work(me)
-        del work                             # and all that it holds
+        job.work(me)
