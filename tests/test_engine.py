@@ -221,6 +221,17 @@ def test_an_engine_that_nobody_needs_is_let_go_with_its_threads(monkeypatch):
     assert len(begun) == 2 and gone() is None and have_ended(begun)
 
 
+def test_what_a_token_worked_on_is_let_go_when_the_next_has_been_read(monkeypatch):
+    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    engine, scores = Engine(random_model(130, 200, 2, 7), threads=3), []
+    for _ in range(5):
+        now, _ = engine.read(np.array([[3, 4]]), every=True)
+        scores.append(weakref.ref(now))
+    del now
+    engine.read(np.array([[3, 4]]))
+    assert not any(one() is not None for one in scores)
+
+
 def have_ended(threads: set[threading.Thread]) -> bool:
     for thread in threads:
         thread.join(timeout=10)

@@ -38,6 +38,24 @@ class _Desk:
             self.door.notify_all()
 
 
+class _Helper(threading.Thread):
+    """One of them, and the job it did last: nothing else may hold a job, or all that were ever put would stay."""
+
+    def __init__(self, desk: _Desk, me: int):
+        super().__init__(daemon=True)
+        self.desk, self.me, self.job = desk, me, desk.last
+
+    def run(self) -> None:
+        while True:
+            with self.desk.door:
+                while self.job.after is None:
+                    self.desk.door.wait()
+                self.job = self.job.after
+            if self.job.work is None:
+                return
+            self.job.work(self.me)
+
+
 class Helpers:
     """So many threads beside the caller's; they end with this object, or with the process."""
 
@@ -45,21 +63,10 @@ class Helpers:
         """Begin them; they wait."""
         self._desk = _Desk()
         for me in range(1, count + 1):
-            threading.Thread(target=_help, args=(self._desk, self._desk.last, me), daemon=True).start()
+            _Helper(self._desk, me).start()
         weakref.finalize(self, self._desk.put, None)
 
     def work(self, work: Work) -> object:
         """What `work(0)` returns, while the helpers do `work(1)` and so on, each of them all that is put, in order."""
         self._desk.put(work)
         return work(0)
-
-
-def _help(desk: _Desk, job: _Job, me: int) -> None:
-    while True:
-        with desk.door:
-            while job.after is None:
-                desk.door.wait()
-            job = job.after
-        if job.work is None:
-            return
-        job.work(me)
