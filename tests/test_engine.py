@@ -223,13 +223,12 @@ def test_an_engine_that_nobody_needs_is_let_go_with_its_threads(monkeypatch):
 
 def test_what_a_token_worked_on_is_let_go_when_the_next_has_been_read(monkeypatch):
     monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
-    engine, scores = Engine(random_model(130, 200, 2, 7), threads=3), []
+    engine, states, after = Engine(random_model(130, 200, 2, 7), threads=3), [], None
     for _ in range(5):
-        now, _ = engine.read(np.array([[3, 4]]), every=True)
-        scores.append(weakref.ref(now))
-    del now
-    engine.read(np.array([[3, 4]]))
-    assert not any(one() is not None for one in scores)
+        _, after = engine.read(np.array([[3, 4]]), after)
+        states.append(weakref.ref(after))
+    *before, last = [state() is not None for state in states]
+    assert last and not any(before[:-1])     # the last but one was given to the last token
 
 
 def have_ended(threads: set[threading.Thread]) -> bool:
