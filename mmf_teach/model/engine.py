@@ -158,7 +158,8 @@ class Engine:
         widest = max(3 * self.width, 2 * self.deep, self.vocabulary)
         shapes = [
             *(((rows, columns), np.int64) for columns in (self.width, self.width, self.deep)),
-            *(((rows, columns), np.int8) for columns in (self.width, self.deep)), ((rows * widest,), np.int32),
+            *(((rows, columns), np.int8) for columns in (self.width, self.deep)),
+            ((len(self._starts), rows * widest), np.int32),
             ((self._threads, -(-rows // LINE) * LINE), np.int64), ((self._threads, rows, LINE), np.int64),
             ((self._threads * LINE,), np.int64), ((1,), np.int64)]
         room = tuple(aligned_empty(math.prod(shape), dtype).reshape(shape) for shape, dtype in shapes)

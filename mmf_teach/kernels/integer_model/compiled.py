@@ -11,8 +11,9 @@ all maps, so that a thread alone reads on what it wrote. Only codes go from thre
 from numba import njit
 
 from mmf_teach.kernels.fixed_point import compiled as fixed
-from mmf_teach.kernels.integer_model.team import linger, ring, rings, share, wait_for_all
+from mmf_teach.kernels.integer_model.team import LINE, linger, ring, rings, share, wait_for_all
 from mmf_teach.kernels.ternary_matmul.any_batch import product_into
+from mmf_teach.kernels.ternary_matmul.simd import fetch_next
 from mmf_teach.ternary import fixed_point as fp
 
 STREAM, NARROW = fixed.smallest_square(fp.ACTIVATION), fixed.smallest_square(fp.MEMORY)
@@ -21,9 +22,9 @@ TOKENS_EACH = 8                              # so many tokens a thread, and the 
 
 
 @njit(cache=True, nogil=True)
-def _room(sums, rows, maps, c0, c1):
-    """Where the sums of some maps' columns `c0` to `c1` stand: [rows, maps · (c1 - c0)]."""
-    return sums[rows * maps * c0:rows * maps * c1].reshape(rows, maps * (c1 - c0))
+def _room(own, rows, columns):
+    """Where the sums of a part stand: [rows, columns]. Parts keep apart, or one's processor fetches another's sums."""
+    return own[:rows * columns].reshape(rows, columns)
 
 
 @njit(cache=True, nogil=True)
@@ -33,6 +34,10 @@ def _quantise(x, smallest, codes, worth, seen, mate, first, last, arrivals, me, 
     wait_for_all(arrivals, me, threads)
     fixed.quantise(x, smallest, seen, codes, worth, first, last)
     wait_for_all(arrivals, me, threads)
+    if len(seen) > 1:                        # codes of others: ask for all at once, and not for each when it is due
+        flat = codes.reshape(-1)
+        for at in range(0, len(flat), 8 * LINE):
+            fetch_next(flat, at)
 
 
 @njit(cache=True, nogil=True)
@@ -69,14 +74,14 @@ def read(tokens, before, state, embedding, words, starts, scales, biases, shared
         _quantise(x, STREAM, codes, my_worth, seen, mate, c0, c1, arrivals, me, threads)
         for p in range(p0, p1):
             f0, f1 = share(width, COLUMNS, p, parts)
-            mixed = _room(sums, rows, 3, f0, f1)
+            mixed = _room(sums[p], rows, 3 * (f1 - f0))
             product_into(words[starts[p, n, 0]:starts[p, n, 1]], codes, mixed[r0:r1], scratches, 0, 3 * (f1 - f0))
         if by_tokens:                        # a memory goes through all tokens: now columns are shared
             wait_for_all(arrivals, me, threads)
         for p in range(p0, p1):
             f0, f1 = share(width, COLUMNS, p, parts)
             first, last = share(f1 - f0, COLUMNS, me, threads) if by_tokens else (0, f1 - f0)
-            mixed = _room(sums, rows, 3, f0, f1)
+            mixed = _room(sums[p], rows, 3 * (f1 - f0))
             for b in range(batch):
                 own = slice(b * time, (b + 1) * time)
                 state[n, b, f0 + first:f0 + last] = before[n, b, f0 + first:f0 + last]
@@ -87,20 +92,20 @@ def read(tokens, before, state, embedding, words, starts, scales, biases, shared
         _quantise(shown[r0:r1], NARROW, codes, my_worth, seen, mate, c0, c1, arrivals, me, threads)
         for p in range(p0, p1):
             f0, f1 = share(width, COLUMNS, p, parts)
-            narrow = _room(sums, rows, 1, f0, f1)[r0:r1]
+            narrow = _room(sums[p], rows, f1 - f0)[r0:r1]
             product_into(words[starts[p, n, 1]:starts[p, n, 2]], codes, narrow, scratches, 0, f1 - f0)
             fixed.add_rescaled(x, narrow, my_worth, scale[3], bias[3 * width:4 * width], f0, 0, f1 - f0)
         _quantise(x, STREAM, codes, my_worth, seen, mate, c0, c1, arrivals, me, threads)
         for p in range(p0, p1):
             f0, f1 = share(deep, COLUMNS, p, parts)
-            wide = _room(sums, rows, 2, f0, f1)[r0:r1]
+            wide = _room(sums[p], rows, 2 * (f1 - f0))[r0:r1]
             product_into(words[starts[p, n, 2]:starts[p, n, 3]], codes, wide, scratches, 0, 2 * (f1 - f0))
             fixed.gate_up(
                 wide, my_worth, scale[4:6], bias[4 * width:4 * width + 2 * deep], inner[r0:r1], f0, 0, f1 - f0)
         _quantise(inner[r0:r1], NARROW, inner_codes[r0:r1], my_worth, seen, mate, d0, d1, arrivals, me, threads)
         for p in range(p0, p1):
             f0, f1 = share(width, COLUMNS, p, parts)
-            narrow = _room(sums, rows, 1, f0, f1)[r0:r1]
+            narrow = _room(sums[p], rows, f1 - f0)[r0:r1]
             product_into(words[starts[p, n, 3]:starts[p, n, 4]], inner_codes[r0:r1], narrow, scratches, 0, f1 - f0)
             fixed.add_rescaled(x, narrow, my_worth, scale[6], bias[4 * width + 2 * deep:], f0, 0, f1 - f0)
     asked = scores.shape[1]                  # scores after every token, or after the last alone
@@ -116,7 +121,7 @@ def read(tokens, before, state, embedding, words, starts, scales, biases, shared
     for p in range(parts) if threads == 1 else range(me % parts, me % parts + 1):
         f0, f1 = share(vocabulary, COLUMNS, p, parts)
         first, last = share(f1 - f0, TILE, me, threads) if parts == 1 else (0, f1 - f0)
-        last_sums = _room(sums, rows, 1, f0, f1)
+        last_sums = _room(sums[p], rows, f1 - f0)
         product_into(words[starts[p, -1, 0]:starts[p, -1, 1]], codes, last_sums, scratches, first, last)
         fixed.scores_into(flat, last_sums, worth, scales[-1, 0], biases[-1], f0, first, last)
     rung = rings(bell)

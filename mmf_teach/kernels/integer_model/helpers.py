@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 Work = Callable[[int], object]               # given the number of its thread, from 0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Job:
     """A piece of work, and the one after it when there is one: who comes late leaves none out."""
 
@@ -24,36 +24,38 @@ class _Job:
     after: "_Job | None" = None
 
 
-@dataclass
-class _Desk:
-    """What the threads share: the last job, and where a sleeper waits for the next."""
-
-    last: _Job = field(default_factory=_Job)
-    door: threading.Condition = field(default_factory=threading.Condition)
-
-    def put(self, work: Work | None) -> None:
-        with self.door:
-            job = _Job(work)
-            self.last.after, self.last = job, job
-            self.door.notify_all()
-
-
 class _Helper(threading.Thread):
     """One of them, and the job it did last: nothing else may hold a job, or all that were ever put would stay."""
 
-    def __init__(self, desk: _Desk, me: int):
+    def __init__(self, me: int, job: _Job):
         super().__init__(daemon=True)
-        self.desk, self.me, self.job = desk, me, desk.last
+        self.me, self.job, self.awake = me, job, threading.Event()
 
     def run(self) -> None:
         while True:
-            with self.desk.door:
-                while self.job.after is None:
-                    self.desk.door.wait()
-                self.job = self.job.after
+            while self.job.after is None:
+                self.awake.clear()
+                if self.job.after is None:   # none came before others could see that we sleep
+                    self.awake.wait()
+            self.job = self.job.after
             if self.job.work is None:
                 return
             self.job.work(self.me)
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Where the caller puts the jobs."""
+
+    last: _Job = field(default_factory=_Job)
+    helpers: list[_Helper] = field(default_factory=list)
+
+    def put(self, work: Work | None) -> None:
+        job = _Job(work)
+        self.last.after, self.last = job, job
+        for helper in self.helpers:
+            if not helper.awake.is_set():
+                helper.awake.set()
 
 
 class Helpers:
@@ -62,8 +64,9 @@ class Helpers:
     def __init__(self, count: int):
         """Begin them; they wait."""
         self._desk = _Desk()
-        for me in range(1, count + 1):
-            _Helper(self._desk, me).start()
+        self._desk.helpers += [_Helper(me, self._desk.last) for me in range(1, count + 1)]
+        for helper in self._desk.helpers:
+            helper.start()
         weakref.finalize(self, self._desk.put, None)
 
     def work(self, work: Work) -> object:
