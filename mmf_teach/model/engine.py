@@ -120,7 +120,8 @@ class Engine:
             self._shared = self._room(batch * time)
         state = state if state.flags.carray else state.copy()        # else all would be compiled anew for such an array
         after, scores = np.empty(state.shape, np.int64), np.empty((batch, time if every else 1, self.vocabulary))
-        if tokens.dtype.kind not in "iu" or not self._together(tokens.astype(np.int64), state, after, scores):
+        if tokens.dtype.kind not in "iu" or not self._together(
+                np.array(tokens, np.int64, order="C"), state, after, scores):
             raise ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
         return scores, after
 
@@ -131,16 +132,17 @@ class Engine:
             threads = 1                      # the model lies in one part, and there are not enough tokens to share
 
         told = (                             # and not this engine: a helper that waits keeps what it worked on last
-            tokens, state, after, self._embedding, self.words, self._starts, self._scales, self._biases, self._shared)
+            tokens, state, after, scores, self._embedding, self.words, self._starts, self._scales, self._biases,
+            self._shared)
         rooms = self._scratches
 
-        def part(me: int) -> bool:
-            return read(*told, rooms[me], scores, me, threads)
+        def part(job: int, me: int) -> int:
+            return read(*told, rooms[me], job, me, threads)
 
         if threads == 1:
-            return part(0)
+            return part(1, 0) > 0
         try:
-            return self._helpers.work(part)
+            return self._helpers.work(part) > 0
         except BaseException:                # interrupted: nobody is to wait for us, and nobody to use these arrays
             *_, arrivals, _ = self._shared
             arrivals[0], self._shared = NEVER, self._room(1)
@@ -161,7 +163,7 @@ class Engine:
             *(((rows, columns), np.int8) for columns in (self.width, self.deep)),
             ((len(self._starts), rows * widest), np.int32),
             ((self._threads, -(-rows // LINE) * LINE), np.int64), ((self._threads, rows, LINE), np.int64),
-            ((self._threads * LINE,), np.int64), ((1,), np.int64)]
+            ((self._threads * LINE,), np.int64), ((LINE,), np.int64)]
         room = tuple(aligned_empty(math.prod(shape), dtype).reshape(shape) for shape, dtype in shapes)
         for counters in room[-2:]:           # arrivals, and a bell
             counters[:] = 0

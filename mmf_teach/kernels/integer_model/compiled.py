@@ -8,10 +8,11 @@ are enough tokens, the tokens. The weights lie in as many parts, or in a single 
 all maps, so that a thread alone reads on what it wrote. Only codes go from thread to thread, a byte a number.
 """
 
-from numba import njit
+import numpy as np
+from numba import carray, njit
 
 from mmf_teach.kernels.fixed_point import compiled as fixed
-from mmf_teach.kernels.integer_model.team import LINE, linger, ring, rings, share, wait_for_all
+from mmf_teach.kernels.integer_model.team import LINE, linger, pointer, ring, share, wait_for_all
 from mmf_teach.kernels.ternary_matmul.any_batch import product_into
 from mmf_teach.kernels.ternary_matmul.simd import fetch_next
 from mmf_teach.ternary import fixed_point as fp
@@ -28,35 +29,30 @@ def _room(own, rows, columns):
 
 
 @njit(cache=True, nogil=True)
+def _ask_for(row, first, last):
+    """Numbers `first` to `last` of a row will be read or written soon: ask for all now, and not for each when due."""
+    for at in range(first, last, 8 * LINE // row.itemsize):
+        fetch_next(row, at)
+
+
+@njit(cache=True, nogil=True)
 def _quantise(x, smallest, codes, worth, seen, mate, first, last, arrivals, me, threads):
     """The codes of columns `first` to `last`, when all threads have done all before; `seen` is what each measured."""
     fixed.measure(x, seen[mate], first, last)
     wait_for_all(arrivals, me, threads)
     fixed.quantise(x, smallest, seen, codes, worth, first, last)
     wait_for_all(arrivals, me, threads)
-    if len(seen) > 1:                        # codes of others: ask for all at once, and not for each when it is due
-        flat = codes.reshape(-1)
-        for at in range(0, len(flat), 8 * LINE):
-            fetch_next(flat, at)
+    if len(seen) > 1:                        # others wrote some of them
+        for r in range(len(codes)):
+            _ask_for(codes[r], 0, codes.shape[1])
 
 
 @njit(cache=True, nogil=True)
-def read(tokens, before, state, embedding, words, starts, scales, biases, shared, scratches, scores, me, threads):
-    """`tokens` [b, t] through all blocks into `scores` [b, 1 or t, v], and the memory `before` them into `state`.
-
-    False, and nothing done, when a token is none of the vocabulary's. Each thread brings its own `scratches`, and all
-    the same other arrays. Where `starts` [parts, blocks + 1, 5] knows a single part, threads share tokens and what
-    comes after the last block. When the first thread returns, all have done their part; the others stay for a while.
-    """
-    stream, shown, inner, all_codes, inner_codes, sums, worths, all_seen, arrivals, bell = shared
+def _read(tokens, before, state, scores, embedding, words, starts, scales, biases, shared, scratches, me, threads):
+    """`tokens` through all blocks; each thread does its part of everything."""
+    stream, shown, inner, all_codes, inner_codes, sums, worths, all_seen, arrivals, _ = shared
     batch, time = tokens.shape
     rows, width, deep, vocabulary = batch * time, embedding.shape[1], inner.shape[1], scores.shape[2]
-    for b in range(batch):
-        for t in range(time):
-            if not 0 <= tokens[b, t] < len(embedding):
-                return False
-    if me == 0 and threads > 1:
-        ring(bell)
     parts, by_tokens = len(starts), threads > 1 and rows >= TOKENS_EACH * threads
     if by_tokens:                            # mine are: parts, tokens, columns, and what was seen of my tokens
         p0, p1, (r0, r1), (c0, c1), (d0, d1) = 0, parts, share(rows, 1, me, threads), (0, width), (0, deep)
@@ -124,8 +120,34 @@ def read(tokens, before, state, embedding, words, starts, scales, biases, shared
         last_sums = _room(sums[p], rows, f1 - f0)
         product_into(words[starts[p, -1, 0]:starts[p, -1, 1]], codes, last_sums, scratches, first, last)
         fixed.scores_into(flat, last_sums, worth, scales[-1, 0], biases[-1], f0, first, last)
-    rung = rings(bell)
     wait_for_all(arrivals, me, threads)
-    if me > 0:
-        linger(bell, rung)
-    return True
+
+
+@njit(cache=True, nogil=True)
+def read(tokens, before, state, scores, embedding, words, starts, scales, biases, shared, scratches, job, me, threads):
+    """`tokens` [b, t] through all blocks into `scores` [b, 1 or t, v], and the memory `before` them into `state`.
+
+    0, and nothing done, when a token is none of the vocabulary's; else the number of the last job that is done: `job`,
+    and for a helper (`me` > 0) all that followed before it got bored. Each thread brings its own `scratches`, and all
+    the same other arrays. Where `starts` [parts, blocks + 1, 5] knows a single part, threads share tokens and what
+    comes after the last block. When the first thread returns, all have done their part.
+    """
+    for b in range(len(tokens)):
+        for t in range(tokens.shape[1]):
+            if not 0 <= tokens[b, t] < len(embedding):
+                return 0 if me == 0 else job
+    bell = shared[-1]
+    if me == 0 and threads > 1:
+        bell[1:4] = len(tokens), tokens.shape[1], scores.shape[1]
+        bell[4:8] = tokens.ctypes.data, before.ctypes.data, state.ctypes.data, scores.ctypes.data
+        ring(bell, job)
+    _read(tokens, before, state, scores, embedding, words, starts, scales, biases, shared, scratches, me, threads)
+    while me > 0 and linger(bell, job) == job + 1:
+        job, (batch, time, asked) = job + 1, bell[1:4]
+        memory = len(state), batch, len(embedding[0])
+        _read(
+            carray(pointer(bell[4]), (batch, time), np.int64), carray(pointer(bell[5]), memory, np.int64),
+            carray(pointer(bell[6]), memory, np.int64),
+            carray(pointer(bell[7]), (batch, asked, scores.shape[2]), np.float64),
+            embedding, words, starts, scales, biases, shared, scratches, me, threads)
+    return job

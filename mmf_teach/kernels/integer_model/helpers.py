@@ -13,49 +13,43 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-Work = Callable[[int], object]               # given the number of its thread, from 0
+Work = Callable[[int, int], int]             # given its own number and that of its thread, from 0: the last one done
 
 
-@dataclass(slots=True)
-class _Job:
-    """A piece of work, and the one after it when there is one: who comes late leaves none out."""
-
-    work: Work | None = None                 # None: go home
-    after: "_Job | None" = None
-
-
-class _Helper(threading.Thread):
-    """One of them, and the job it did last: nothing else may hold a job, or all that were ever put would stay."""
-
-    def __init__(self, me: int, job: _Job):
-        super().__init__(daemon=True)
-        self.me, self.job, self.awake = me, job, threading.Event()
-
-    def run(self) -> None:
-        while True:
-            while self.job.after is None:
-                self.awake.clear()
-                if self.job.after is None:   # none came before others could see that we sleep
-                    self.awake.wait()
-            self.job = self.job.after
-            if self.job.work is None:
-                return
-            self.job.work(self.me)
-
-
-@dataclass(slots=True)
+@dataclass
 class _Desk:
-    """Where the caller puts the jobs."""
+    """The jobs by their numbers, of which a helper that comes late leaves none out, and the number of the last."""
 
-    last: _Job = field(default_factory=_Job)
-    helpers: list[_Helper] = field(default_factory=list)
+    jobs: dict[int, Work | None] = field(default_factory=dict)       # None: go home
+    last: int = 0
+    helpers: list["_Helper"] = field(default_factory=list)
 
-    def put(self, work: Work | None) -> None:
-        job = _Job(work)
-        self.last.after, self.last = job, job
+    def put(self, work: Work | None) -> int:
+        number = self.last + 1
+        self.jobs[number] = work
+        self.last = number
         for helper in self.helpers:
             if not helper.awake.is_set():
                 helper.awake.set()
+        return number
+
+
+class _Helper(threading.Thread):
+    def __init__(self, desk: _Desk, me: int):
+        super().__init__(daemon=True)
+        self.desk, self.me, self.awake = desk, me, threading.Event()
+
+    def run(self) -> None:
+        done = 0
+        while True:
+            while done == self.desk.last:
+                self.awake.clear()
+                if done == self.desk.last:   # no job came before others could see that we sleep
+                    self.awake.wait()
+            work = self.desk.jobs[done + 1]
+            if work is None:
+                return
+            done = work(done + 1, self.me)
 
 
 class Helpers:
@@ -64,12 +58,17 @@ class Helpers:
     def __init__(self, count: int):
         """Begin them; they wait."""
         self._desk = _Desk()
-        self._desk.helpers += [_Helper(me, self._desk.last) for me in range(1, count + 1)]
+        self._desk.helpers += [_Helper(self._desk, me) for me in range(1, count + 1)]
         for helper in self._desk.helpers:
             helper.start()
         weakref.finalize(self, self._desk.put, None)
 
-    def work(self, work: Work) -> object:
-        """What `work(0)` returns, while the helpers do `work(1)` and so on, each of them all that is put, in order."""
-        self._desk.put(work)
-        return work(0)
+    def work(self, work: Work) -> int:
+        """What `work(number, 0)` returns: its number when the helpers have done `work(number, 1)` and so on, too.
+
+        When it is interrupted, or returns 0, they do their part before that of the next.
+        """
+        done = work(self._desk.put(work), 0)
+        if done:
+            self._desk.jobs.clear()          # and let go all that they hold
+        return done

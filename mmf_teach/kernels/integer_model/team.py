@@ -74,25 +74,27 @@ def wait_for_all(arrivals, me, threads):
 
 
 @njit(cache=True, nogil=True)
-def ring(bell):
-    """Let those who look at `bell` [1] know that there is work."""
-    _publish(bell, 0, bell[0] + 1)
-
-
-@njit(cache=True, nogil=True)
-def rings(bell):
-    """How often it has rung."""
-    return _look(bell, 0)
+def ring(bell, job):
+    """Let those who look at `bell` know that this job has begun, and what stands beside its number is of this job."""
+    _publish(bell, 0, job)
 
 
 @njit(cache=True, nogil=True)
 def linger(bell, before):
-    """Return when it has rung more often than `before`, or has not for a while."""
+    """The number of the job that has begun when it is another than `before`, or after a while."""
     looks = 0
     while _look(bell, 0) == before and looks < AWAKE:
         looks += 1
         if looks > PATIENCE:
             _offer_core()
+    return _look(bell, 0)
+
+
+@intrinsic
+def pointer(typing, address):
+    """Where an array begins, from its address as a number."""
+    return types.voidptr(types.int64), lambda context, builder, signature, arguments: builder.inttoptr(
+        arguments[0], context.get_value_type(types.voidptr))
 
 
 @njit(cache=True, nogil=True)
