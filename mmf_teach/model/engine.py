@@ -165,7 +165,7 @@ class Engine:
             ((self._threads, -(-rows // LINE) * LINE), np.int64), ((self._threads, rows, LINE), np.int64),
             ((self._threads * LINE,), np.int64), ((LINE,), np.int64)]
         room = tuple(aligned_empty(math.prod(shape), dtype).reshape(shape) for shape, dtype in shapes)
-        for counters in room[-2:]:           # arrivals, and a bell
+        for counters in room[-2:]:           # arrivals, and a bell with what stands beside it
             counters[:] = 0
         return room
 

@@ -29,22 +29,16 @@ def _room(own, rows, columns):
 
 
 @njit(cache=True, nogil=True)
-def _ask_for(row, first, last):
-    """Numbers `first` to `last` of a row will be read or written soon: ask for all now, and not for each when due."""
-    for at in range(first, last, 8 * LINE // row.itemsize):
-        fetch_next(row, at)
-
-
-@njit(cache=True, nogil=True)
 def _quantise(x, smallest, codes, worth, seen, mate, first, last, arrivals, me, threads):
     """The codes of columns `first` to `last`, when all threads have done all before; `seen` is what each measured."""
     fixed.measure(x, seen[mate], first, last)
     wait_for_all(arrivals, me, threads)
     fixed.quantise(x, smallest, seen, codes, worth, first, last)
     wait_for_all(arrivals, me, threads)
-    if len(seen) > 1:                        # others wrote some of them
-        for r in range(len(codes)):
-            _ask_for(codes[r], 0, codes.shape[1])
+    if len(seen) > 1:                        # others wrote some: ask for all at once, and not for each when it is due
+        flat = codes.reshape(-1)
+        for at in range(0, len(flat), 8 * LINE):
+            fetch_next(flat, at)
 
 
 @njit(cache=True, nogil=True)
@@ -127,10 +121,11 @@ def _read(tokens, before, state, scores, embedding, words, starts, scales, biase
 def read(tokens, before, state, scores, embedding, words, starts, scales, biases, shared, scratches, job, me, threads):
     """`tokens` [b, t] through all blocks into `scores` [b, 1 or t, v], and the memory `before` them into `state`.
 
-    0, and nothing done, when a token is none of the vocabulary's; else the number of the last job that is done: `job`,
-    and for a helper (`me` > 0) all that followed before it got bored. Each thread brings its own `scratches`, and all
-    the same other arrays. Where `starts` [parts, blocks + 1, 5] knows a single part, threads share tokens and what
-    comes after the last block. When the first thread returns, all have done their part.
+    Returns 0, and has done nothing, when a token is none of the vocabulary's; else the number of the last job that is
+    done. That is `job`, or for a helper (`me` > 0) a later one: it looks out for the next for a while, and finds beside
+    the bell how large and where its arrays are. Each thread brings its own `scratches`, and all the same other arrays.
+    Where `starts` [parts, blocks + 1, 5] knows a single part, threads share tokens and what comes after the last block.
+    When the first thread returns, all have done their part.
     """
     for b in range(len(tokens)):
         for t in range(tokens.shape[1]):
@@ -143,8 +138,9 @@ def read(tokens, before, state, scores, embedding, words, starts, scales, biases
         ring(bell, job)
     _read(tokens, before, state, scores, embedding, words, starts, scales, biases, shared, scratches, me, threads)
     while me > 0 and linger(bell, job) == job + 1:
-        job, (batch, time, asked) = job + 1, bell[1:4]
-        memory = len(state), batch, len(embedding[0])
+        job += 1
+        batch, time, asked = bell[1:4]
+        memory = len(state), batch, embedding.shape[1]
         _read(
             carray(pointer(bell[4]), (batch, time), np.int64), carray(pointer(bell[5]), memory, np.int64),
             carray(pointer(bell[6]), memory, np.int64),

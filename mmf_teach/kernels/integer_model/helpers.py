@@ -3,9 +3,9 @@
 Course    notebook 04, "Fast kernels"
 
 To wake a sleeping thread, or to pass Python's lock to one that waits for it, takes some 50 us on a virtual machine: a
-thirtieth of a token of a large model. So the work of a helper ends with a look at a bell (team.py), in compiled code
-that needs no lock, and the caller's work begins with ringing it, when it has given its own lock away. Only when the
-bell has not rung for a millisecond or so does the helper return and sleep.
+thirtieth of a token of a large model. So a helper that has done a job looks at a bell for a while (team.py), in
+compiled code that needs no lock, and begins with the next one at once; it comes back with the number of the last job it
+did. Only when the bell has not rung for a millisecond or so does it sleep, and take its next job from here.
 """
 
 import threading

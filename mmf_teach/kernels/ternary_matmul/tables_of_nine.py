@@ -200,7 +200,7 @@ def _start(part, words, codes, scratch, w_first, w_last):
 @njit(cache=True, nogil=True)
 def _add_up(parts, sums):
     """The sums of all threads together. In a function of its own it is not made parallel, which would take longer."""
-    sums[:] = parts[0]
+    sums[:] = parts[0, :len(sums)]
     for t in range(1, len(parts)):
         for b in range(len(sums)):
             total, part = sums[b], parts[t, b]
@@ -213,17 +213,18 @@ def product_threads(words, codes, sums, scratches, by_rows):
     """The product, shared among as many threads as there are rows of `scratches`: parts of the matrix, or tokens.
 
     A part of the matrix is first of all some of its chunks, so that no table is made twice and what a thread reads
-    lies together; of the chunks that are left over each thread takes some rows. Then their sums are added up.
+    lies together; of the chunks that are left over each thread takes some rows. Then their sums are added up. An empty
+    row keeps the sums of two threads apart: a processor fetches what comes next, and would take it from the other.
     """
     threads, batch, outputs = len(scratches), codes.shape[0], sums.shape[1]
     vectors, all_words = -(-outputs // ROWS), -(-codes.shape[1] // TRITS)
     each = all_words // CHUNK // threads * CHUNK
-    parts = np.empty((threads if by_rows else 0, batch, outputs), np.int32)
+    parts = np.empty((threads if by_rows else 0, batch + 1, outputs), np.int32)
     for t in prange(threads):
         if by_rows:
-            _start(parts[t], words, codes, scratches[t], t * each, (t + 1) * each)
+            _start(parts[t, :batch], words, codes, scratches[t], t * each, (t + 1) * each)
             first, last = t * vectors // threads * ROWS, (t + 1) * vectors // threads * ROWS
-            _add_chunks(words, codes, parts[t], scratches[t], first, last, threads * each, all_words)
+            _add_chunks(words, codes, parts[t, :batch], scratches[t], first, last, threads * each, all_words)
         else:
             b0, b1 = t * batch // threads, (t + 1) * batch // threads
             product_into(words, codes[b0:b1], sums[b0:b1], scratches[t], 0, outputs)
