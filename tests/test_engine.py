@@ -251,6 +251,18 @@ def test_helpers_that_are_awake_find_tokens_of_any_number_and_order(pause_s, mon
             assert np.array_equal(got[0], want[0]) and np.array_equal(got[1], want[1])
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_callers_of_one_engine_wait_for_each_other(threads, monkeypatch):
+    """The arrays it works in are the same for all of them."""
+    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    model = random_model(300, 520, 2, 259)
+    engine, texts = Engine(model, threads), [np.full((1, 60), token) for token in range(4)]
+    wanted = [Engine(model).read(text)[0] for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        for got, want in zip(pool.map(lambda n: engine.read(texts[n % 4])[0], range(80)), wanted * 20, strict=True):
+            assert np.array_equal(got, want)
+
+
 def have_ended(threads: set[threading.Thread]) -> bool:
     for thread in threads:
         thread.join(timeout=10)

@@ -10,6 +10,7 @@ many tokens is the same function as reading one: the products see them all at on
 
 import hashlib
 import math
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,10 @@ WORTH_A_TEAM = 1 << 25                       # trits times tokens; below, waking
 
 
 class Engine:
-    """A MatMul-free model packed for this machine. The state is [blocks, b, d], whole numbers (memories)."""
+    """A MatMul-free model packed for this machine. The state is [blocks, b, d], whole numbers (memories).
+
+    Who calls it while it reads for another waits.
+    """
 
     def __init__(self, model: IntegerModel, threads: int = 1):
         """Pack the model. ValueError for fewer threads than one, and for a bias of 2**19 or more."""
@@ -56,7 +60,7 @@ class Engine:
         self._biases = _rows([*(np.concatenate([each.bias for each in own]) for own in maps), model.head.bias])
         self._embedding = model.embedding.astype(np.int32)
         self._threads, self._helpers = threads, Helpers(threads - 1) if threads > 1 else None
-        self._shared = self._room(1)
+        self._shared, self._one_caller = self._room(1), threading.Lock()
         self._scratches = [scratches(max(self.width, self.deep)) for _ in range(threads)]
         digest = hashlib.sha256()
         for array in (self._scales, self._embedding, *(each.trits for group in groups for each in group)):
@@ -116,13 +120,12 @@ class Engine:
     def _through(self, tokens: ndarray, state: State, every: bool) -> tuple[Float64[ndarray, "b t v"], State]:
         batch, time = tokens.shape
         self._require_state(state, batch)
-        if batch * time > len(self._shared[0]):
-            self._shared = self._room(batch * time)
         state = state if state.flags.carray else state.copy()        # else all would be compiled anew for such an array
         after, scores = np.empty(state.shape, np.int64), np.empty((batch, time if every else 1, self.vocabulary))
-        if tokens.dtype.kind not in "iu" or not self._together(
-                np.array(tokens, np.int64, order="C"), state, after, scores):
-            raise ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
+        with self._one_caller:
+            if tokens.dtype.kind not in "iu" or not self._together(
+                    np.array(tokens, np.int64, order="C"), state, after, scores):
+                raise ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
         return scores, after
 
     def _together(self, tokens: ndarray, state: State, after: State, scores: ndarray) -> bool:
@@ -130,7 +133,8 @@ class Engine:
         threads = self._threads if tokens.size * self._trits >= WORTH_A_TEAM else 1
         if len(self._starts) < threads and tokens.size < TOKENS_EACH * threads:
             threads = 1                      # the model lies in one part, and there are not enough tokens to share
-
+        if tokens.size > len(self._shared[0]):
+            self._shared = self._room(tokens.size)
         told = (                             # and not this engine: a helper that waits keeps what it worked on last
             tokens, state, after, scores, self._embedding, self.words, self._starts, self._scales, self._biases,
             self._shared)
