@@ -73,6 +73,15 @@ def two(model):
     return Writer(model, CORPUS.vocabulary, **settings), Writer(model, CORPUS.vocabulary, **settings)
 
 
+def on_the_page(widget) -> dict:
+    """What the page sends when Write is pressed: its settings."""
+    return {name: getattr(widget, name) for name in ("prompt", "temperature", "length")}
+
+
+def write(widget) -> None:
+    asyncio.run(widget.write(**on_the_page(widget)))
+
+
 def test_a_widget_is_a_sentence_where_nothing_draws_it(two):
     for widget in two:
         said = str(widget)
@@ -127,7 +136,7 @@ def test_a_new_writer_has_written_nothing_and_counted_nothing(two, model):
 def test_writing_fills_the_text_letter_by_letter_to_the_length_asked(two, model):
     widget, seen = two[0], []
     widget.observe(lambda change: seen.append((change["new"], widget.busy)), "text")
-    asyncio.run(widget.write())
+    write(widget)
     last = list(writing(model, CORPUS.vocabulary, "the ", widget.temperature, 12, seed=0))[-1]
     assert (widget.text, widget.operations) == (last.text, last.operations)
     assert widget.letters_per_second > 0 and not widget.busy and widget.problem == ""
@@ -138,12 +147,12 @@ def test_each_text_is_another_one_and_two_writers_write_alike(two):
     first, second = two
     texts = []
     for _ in range(3):
-        asyncio.run(first.write())
+        write(first)
         texts.append(first.text)
     assert len(set(texts)) == 3
     assert second.text == "" and second.operations["additions"] == 0
     for text in texts:
-        asyncio.run(second.write())
+        write(second)
         assert second.text == text
 
 
@@ -151,7 +160,7 @@ def test_a_wish_to_stop_is_heard_between_two_letters(two):
     widget = two[0]
 
     async def stopped_after(letters: int):
-        writing_task = asyncio.ensure_future(widget.write())
+        writing_task = asyncio.ensure_future(widget.write(**on_the_page(widget)))
         while len(widget.text) < letters:
             await asyncio.sleep(0)
         widget.answer("stop")
@@ -159,7 +168,7 @@ def test_a_wish_to_stop_is_heard_between_two_letters(two):
 
     asyncio.run(stopped_after(3))
     assert 3 <= len(widget.text) <= 4 and not widget.busy
-    asyncio.run(widget.write())
+    write(widget)
     assert len(widget.text) == 12
 
 
@@ -168,9 +177,9 @@ def test_a_press_on_write_starts_one_text_and_a_second_press_no_other(two):
     widget.observe(lambda change: runs.append(change["new"]), "busy")
 
     async def pressed():
-        widget.answer("write")
+        widget.answer(on_the_page(widget))
         await asyncio.sleep(0)
-        widget.answer("write")
+        widget.answer(on_the_page(widget))
         await widget.task
 
     asyncio.run(pressed())
@@ -178,10 +187,15 @@ def test_a_press_on_write_starts_one_text_and_a_second_press_no_other(two):
 
 
 def test_a_press_where_no_kernel_runs_writes_in_one_go(two):
-    two[0]._handle_custom_msg("write", [])
+    two[0]._handle_custom_msg(on_the_page(two[0]), [])
     assert len(two[0].text) == 12 and not two[0].busy
-    two[0].answer("nothing known")
-    assert two[0].seed == 0
+
+
+def test_what_the_page_shows_is_written_even_where_the_sliders_own_news_is_still_on_its_way(two, model):
+    """A slow kernel hears of a slider later than of the button."""
+    two[0].answer({"prompt": "and ", "temperature": 0.0, "length": 7})
+    last = list(writing(model, CORPUS.vocabulary, "and ", 0.0, 7))[-1]
+    assert (two[0].text, two[0].operations) == (last.text, last.operations) and two[0].length == 12
 
 
 @pytest.mark.parametrize(("settings", "said"), [
@@ -192,10 +206,10 @@ def test_what_cannot_be_written_is_told_in_a_sentence_and_the_next_text_is_fine(
     widget = two[0]
     before = {name: getattr(widget, name) for name in settings}
     widget.set_trait(*next(iter(settings.items())))
-    asyncio.run(widget.write())
+    write(widget)
     assert said in widget.problem and not widget.busy and widget.text == ""
     widget.set_trait(*next(iter(before.items())))
-    asyncio.run(widget.write())
+    write(widget)
     assert widget.problem == "" and len(widget.text) == 12
 
 

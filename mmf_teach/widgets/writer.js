@@ -2,6 +2,7 @@ const COLOURS = {
   "additions": "#0072B2", "subtractions": "#E69F00", "zeros skipped": "#C8C8C8",
   "multiplications left": "#D55E00", "a dense twin would multiply": "#CC79A7",
 };
+const SETTINGS = ["prompt", "temperature", "length"];
 
 function render({ model, el }) {
   const view = frame(model, el, "The model writes, its operations counted");
@@ -10,8 +11,9 @@ function render({ model, el }) {
   prompt.value = model.get("prompt").trimEnd();
   prompt.addEventListener("input", () => { model.set("prompt", prompt.value + "\n"); model.save_changes(); });
   const button = element("button", { type: "button" });
-  button.addEventListener("click", () => model.send(model.get("busy") ? "stop" : "write"));
-  prompt.addEventListener("keydown", (event) => { if (event.key === "Enter" && !model.get("busy")) model.send("write"); });
+  const write = () => model.send(Object.fromEntries(SETTINGS.map((name) => [name, model.get(name)])));
+  button.addEventListener("click", () => { if (model.get("busy")) model.send("stop"); else write(); });
+  prompt.addEventListener("keydown", (event) => { if (event.key === "Enter" && !model.get("busy")) write(); });
 
   const text = element("div", { class: "mmf-text", tabindex: 0, role: "log", "aria-label": "what the model writes" });
   const problem = element("p", { class: "mmf-problem", role: "alert" });

@@ -66,21 +66,25 @@ class Writer(Explorer):
         self.operations = dict.fromkeys(count_operations(model), 0)
         self.on_msg(lambda _widget, message, _buffers: self.answer(message))
 
-    def answer(self, message: str) -> None:
-        """Do what a button asks: "write" or "stop"."""
+    def answer(self, message: Any) -> None:
+        """Do what a button asks: "stop", or write with the settings that the page shows.
+
+        The settings come with the wish: a slider's own news waits while the kernel is slow, and would come after it.
+        """
         if message == "stop":
             self.busy = False
-        elif message == "write" and not self.busy:
+        elif not self.busy:
+            written = self.write(**message)
             try:
-                self.task = asyncio.get_running_loop().create_task(self.write())
+                self.task = asyncio.get_running_loop().create_task(written)
             except RuntimeError:             # no kernel is running: write in one go
-                asyncio.run(self.write())
+                asyncio.run(written)
 
-    async def write(self) -> None:
+    async def write(self, prompt: str, temperature: float, length: int) -> None:
         """Write a new text, showing every letter; between letters a wish to stop is heard."""
         self.busy, self.problem, self.seed = True, "", self.seed + 1
         try:
-            for now in writing(self.model, self.vocabulary, self.prompt, self.temperature, self.length, self.seed):
+            for now in writing(self.model, self.vocabulary, prompt, temperature, length, self.seed):
                 with self.hold_sync():
                     self.text, self.operations = now.text, now.operations
                     self.letters_per_second = now.letters_per_second

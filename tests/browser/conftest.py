@@ -1,5 +1,6 @@
 """A JupyterLab of our own on loopback and a Chromium that can reach nothing else."""
 
+import json
 import os
 import shutil
 import socket
@@ -8,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,6 @@ FLAGS = [
 ]
 LONGEST_S = 180
 PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent.trim())"
-RUNS = f"() => ({PROMPTS})().includes('[*]:')"
 DONE = f"""() => document.querySelector(".jp-Notebook-ExecutionIndicator[data-status='idle']") !== null
   && ({PROMPTS})().length > 0 && ({PROMPTS})().every(p => /^\\[\\d+\\]:$/.test(p))"""
 
@@ -75,32 +76,51 @@ def lab(tmp_path_factory):
     server.wait()
 
 
+def ask(lab: str, path: str, method: str = "GET", data: dict | None = None):
+    """What the server says on a question of its own interface."""
+    request = urllib.request.Request(
+        f"{lab}/api/{path}", json.dumps(data).encode() if data else None, method=method,
+        headers={"Authorization": f"token {TOKEN}", "Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read() or "null")
+
+
 @pytest.fixture
 def open_notebook(lab, browser):
-    """Open a notebook in a fresh workspace and run all its cells; the page once nothing runs any more."""
-    pages = []
+    """Open a notebook in a fresh workspace and run all its cells; the page once nothing runs any more.
+
+    Its kernel is started first. A page that starts its own takes "Run All Cells" while none is there yet: the wish is
+    lost, or a second kernel is started and the first, with all that it holds, is thrown away.
+    """
+    pages, sessions = [], []
 
     def run(name: str):
+        path = f"notebooks/{name}.ipynb"
+        session = ask(lab, "sessions", "POST", {
+            "path": path, "type": "notebook", "name": name, "kernel": {"name": "python3"}})
+        sessions.append(session["id"])
         page = browser.new_page()
         pages.append(page)
-        asked = page.locator("dialog", has_text="Select Kernel").last         # on a slow machine, more than once
-        page.goto(f"{lab}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={TOKEN}&reset")
+        page.goto(f"{lab}/lab/workspaces/{name}/tree/{path}?token={TOKEN}&reset")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=90_000)
-        ask_again = 0
-        for second in range(LONGEST_S):
-            if asked.is_visible():
-                asked.locator(".jp-mod-accept").click()
-            elif page.evaluate(DONE):
-                return page
-            elif page.evaluate(RUNS):
-                ask_again = second + 15
-            elif second >= ask_again:        # the menu came before the kernel, or a second kernel after half the cells
-                page.get_by_role("menuitem", name="Run", exact=True).click()
-                page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-                ask_again = second + 15
-            page.wait_for_timeout(1000)
-        raise AssertionError(f"{name} has not run to its end after {LONGEST_S} seconds: {page.evaluate(PROMPTS)}")
+        until(lambda: (kernel := ask(lab, f"kernels/{session['kernel']['id']}"))["connections"]
+              and kernel["execution_state"] == "idle", page, f"{name} has no kernel")
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        until(lambda: page.evaluate(DONE), page, f"{name} has not run to its end")
+        assert [now["kernel"]["id"] for now in ask(lab, "sessions") if now["path"] == path] == [session["kernel"]["id"]]
+        return page
 
     yield run
     for page in pages:
         page.close()
+    for session in sessions:
+        ask(lab, f"sessions/{session}", "DELETE")
+
+
+def until(holds: Callable[[], bool], page, otherwise: str) -> None:
+    for _ in range(4 * LONGEST_S):
+        if holds():
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError(f"{otherwise} after {LONGEST_S} seconds: {page.evaluate(PROMPTS)}")
