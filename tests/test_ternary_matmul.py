@@ -253,6 +253,25 @@ def test_each_place_of_a_matrix_is_packed_by_itself(way):
             np.testing.assert_array_equal(way.unpack(way.pack(trits)), trits)
 
 
+@pytest.mark.parametrize(("outputs", "inputs"), [(1536, 1024), (512, 2816), (130, 260), (65, 20), (128, 9), (30, 9)])
+def test_a_product_of_nine_begins_to_read_where_its_four_runs_do(outputs, inputs):
+    """As far apart as the rows that are added up side by side lie in the packed matrix."""
+    height, words = -(-outputs // 32) * 32, -(-inputs // 9)
+    run = height // 32 // tables_of_nine.RUNS * 32
+    apart = tables_of_nine.place_of(run, 0, height, words) - tables_of_nine.place_of(0, 0, height, words)
+    assert tables_of_nine.WAY.apart(outputs, inputs) == apart
+    assert {way.apart(outputs, inputs) for way in COMPILED if way is not tables_of_nine.WAY} <= {0}
+
+
+def test_a_function_may_ask_for_the_widest_vectors():
+    @njit
+    def widely():
+        simd.in_widest_vectors()
+
+    widely()
+    assert '"prefer-vector-width"="512"' in next(iter(widely.inspect_llvm().values()))
+
+
 @every_compiled_way
 def test_trits_may_be_of_any_kind_and_order(way):
     trits = random_trits(90, 70)

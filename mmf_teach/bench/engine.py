@@ -21,7 +21,8 @@ SIZES = {                                    # width, inner width, blocks, vocab
     "the 370M shape, random trits": (1024, 2816, 24, 32_000),
 }
 BATCHES = (1, 8)
-SPINNING_S = 0.006                           # so long the reading threads look out for work, on the engine's cores
+SETTLING_S = 0.015                           # so long the reading threads look out for work, on the engine's cores, and
+                                             # what the engine needs is not in its caches: its first five tokens
 PROMPT = 256                                 # tokens read at once, as when a prompt is read
 
 
@@ -94,7 +95,7 @@ def rows_of(name: str, model: IntegerModel, quick: bool, effort: Effort, report:
             times = take_turns({
                 "engine": lambda _, tokens=tokens, memory=memory, engine=engine: engine.read(tokens, memory),
                 "reading": lambda _, words=words, threads=threads: probe.read(words, threads),
-            }, effort.samples, effort.seconds, SPINNING_S)
+            }, effort.samples, effort.seconds, SETTLING_S)
             faster = {"torch bf16": four_digits(dense.median_us / times["engine"].median_us)} if batch == 1 else {}
             rows.append(row(
                 name, shape, batch, threads, state, times["engine"], times["reading"].median_us, faster_than=faster,

@@ -13,7 +13,7 @@ from numba import carray, njit
 
 from mmf_teach.kernels.fixed_point import compiled as fixed
 from mmf_teach.kernels.integer_model.team import LINE, linger, pointer, ring, share, wait_for_all
-from mmf_teach.kernels.ternary_matmul.any_batch import product_into
+from mmf_teach.kernels.ternary_matmul.any_batch import fetch_first, product_into
 from mmf_teach.kernels.ternary_matmul.simd import fetch_next
 from mmf_teach.ternary import fixed_point as fp
 
@@ -29,13 +29,24 @@ def _room(own, rows, columns):
 
 
 @njit(cache=True, nogil=True)
-def _quantise(x, smallest, codes, worth, seen, mate, first, last, arrivals, me, threads):
-    """The codes of columns `first` to `last`, when all threads have done all before; `seen` is what each measured."""
+def _quantise(x, smallest, codes, worth, seen, mate, first, last, words, outputs, team):
+    """The codes of columns `first` to `last`, when all threads have done all before; `seen` is what each measured.
+
+    While threads wait for each other, memory need not: it is asked for `words`, which the next product reads for so
+    many `outputs`. Measured for the 370M model on two cores: 1.60 ms a token instead of 1.63.
+    """
+    together = len(seen) > 1
+    if together:
+        fetch_first(words, outputs, codes.shape[1], 0)
     fixed.measure(x, seen[mate], first, last)
-    wait_for_all(arrivals, me, threads)
+    wait_for_all(*team)
+    if together:
+        fetch_first(words, outputs, codes.shape[1], 1)
     fixed.quantise(x, smallest, seen, codes, worth, first, last)
-    wait_for_all(arrivals, me, threads)
-    if len(seen) > 1:                        # others wrote some: ask for all at once, and not for each when it is due
+    if together:
+        fetch_first(words, outputs, codes.shape[1], 2)
+    wait_for_all(*team)
+    if together:                             # others wrote some: ask for all at once, and not for each when it is due
         flat = codes.reshape(-1)
         for at in range(0, len(flat), 8 * LINE):
             fetch_next(flat, at)
@@ -56,18 +67,20 @@ def _read(tokens, before, state, scores, embedding, words, starts, scales, biase
         r0, r1, (c0, c1), (d0, d1) = 0, rows, share(width, COLUMNS, me, threads), share(deep, COLUMNS, me, threads)
         mate, worth, seen = me, worths[me], all_seen[:threads]
     x, codes = stream[r0:r1], all_codes[r0:r1]
-    my_worth = worth[r0:r1]
+    my_worth, begins, team = worth[r0:r1], starts[p0], (arrivals, me, threads)
+    (w0, w1), (i0, i1) = share(width, COLUMNS, p0, parts), share(deep, COLUMNS, p0, parts)
+    fcg, one, gate_up = 3 * (w1 - w0), w1 - w0, 2 * (i1 - i0)        # rows of this thread's part of a product
     for r in range(r0, r1):
         stream[r, c0:c1] = embedding[tokens[r // time, r % time], c0:c1]
     for n in range(len(state)):
         scale, bias = scales[n], biases[n]
-        _quantise(x, STREAM, codes, my_worth, seen, mate, c0, c1, arrivals, me, threads)
+        _quantise(x, STREAM, codes, my_worth, seen, mate, c0, c1, words[begins[n, 0]:], fcg, team)
         for p in range(p0, p1):
             f0, f1 = share(width, COLUMNS, p, parts)
             mixed = _room(sums[p], rows, 3 * (f1 - f0))
             product_into(words[starts[p, n, 0]:starts[p, n, 1]], codes, mixed[r0:r1], scratches, 0, 3 * (f1 - f0))
         if by_tokens:                        # a memory goes through all tokens: now columns are shared
-            wait_for_all(arrivals, me, threads)
+            wait_for_all(*team)
         for p in range(p0, p1):
             f0, f1 = share(width, COLUMNS, p, parts)
             first, last = share(f1 - f0, COLUMNS, me, threads) if by_tokens else (0, f1 - f0)
@@ -78,21 +91,22 @@ def _read(tokens, before, state, scores, embedding, words, starts, scales, biase
                 fixed.remember(
                     mixed[own], worth[own], scale[:3], bias[:3 * width], state[n, b], shown[own], f0, first, last)
         if by_tokens:
-            wait_for_all(arrivals, me, threads)
-        _quantise(shown[r0:r1], NARROW, codes, my_worth, seen, mate, c0, c1, arrivals, me, threads)
+            wait_for_all(*team)
+        _quantise(shown[r0:r1], NARROW, codes, my_worth, seen, mate, c0, c1, words[begins[n, 1]:], one, team)
         for p in range(p0, p1):
             f0, f1 = share(width, COLUMNS, p, parts)
             narrow = _room(sums[p], rows, f1 - f0)[r0:r1]
             product_into(words[starts[p, n, 1]:starts[p, n, 2]], codes, narrow, scratches, 0, f1 - f0)
             fixed.add_rescaled(x, narrow, my_worth, scale[3], bias[3 * width:4 * width], f0, 0, f1 - f0)
-        _quantise(x, STREAM, codes, my_worth, seen, mate, c0, c1, arrivals, me, threads)
+        _quantise(x, STREAM, codes, my_worth, seen, mate, c0, c1, words[begins[n, 2]:], gate_up, team)
         for p in range(p0, p1):
             f0, f1 = share(deep, COLUMNS, p, parts)
             wide = _room(sums[p], rows, 2 * (f1 - f0))[r0:r1]
             product_into(words[starts[p, n, 2]:starts[p, n, 3]], codes, wide, scratches, 0, 2 * (f1 - f0))
             fixed.gate_up(
                 wide, my_worth, scale[4:6], bias[4 * width:4 * width + 2 * deep], inner[r0:r1], f0, 0, f1 - f0)
-        _quantise(inner[r0:r1], NARROW, inner_codes[r0:r1], my_worth, seen, mate, d0, d1, arrivals, me, threads)
+        _quantise(
+            inner[r0:r1], NARROW, inner_codes[r0:r1], my_worth, seen, mate, d0, d1, words[begins[n, 3]:], one, team)
         for p in range(p0, p1):
             f0, f1 = share(width, COLUMNS, p, parts)
             narrow = _room(sums[p], rows, f1 - f0)[r0:r1]
@@ -101,20 +115,22 @@ def _read(tokens, before, state, scores, embedding, words, starts, scales, biase
     asked = scores.shape[1]                  # scores after every token, or after the last alone
     c0, c1 = share(width, COLUMNS, me, threads)
     if by_tokens:
-        wait_for_all(arrivals, me, threads)
+        wait_for_all(*team)
     if asked < time:
         for b in range(batch):
             stream[b, c0:c1] = stream[(b + 1) * time - 1, c0:c1]
     rows = batch * asked
     codes, worth, flat = all_codes[:rows], worths[me, :rows], scores.reshape(rows, vocabulary)
-    _quantise(stream[:rows], STREAM, codes, worth, all_seen[:threads], me, c0, c1, arrivals, me, threads)
+    _quantise(
+        stream[:rows], STREAM, codes, worth, all_seen[:threads], me, c0, c1, words[begins[-1, 0]:], vocabulary // parts,
+        team)
     for p in range(parts) if threads == 1 else range(me % parts, me % parts + 1):
         f0, f1 = share(vocabulary, COLUMNS, p, parts)
         first, last = share(f1 - f0, TILE, me, threads) if parts == 1 else (0, f1 - f0)
         last_sums = _room(sums[p], rows, f1 - f0)
         product_into(words[starts[p, -1, 0]:starts[p, -1, 1]], codes, last_sums, scratches, first, last)
         fixed.scores_into(flat, last_sums, worth, scales[-1, 0], biases[-1], f0, first, last)
-    wait_for_all(arrivals, me, threads)
+    wait_for_all(*team)
 
 
 @njit(cache=True, nogil=True)

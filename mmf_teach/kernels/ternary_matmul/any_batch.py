@@ -10,9 +10,11 @@ from numba import njit
 from numpy import ndarray
 
 from mmf_teach.kernels.ternary_matmul.fastest import MANY, best
+from mmf_teach.kernels.ternary_matmul.simd import LINE, fetch_soon
 
 WAY, WAY_OF_MANY = best(), best(MANY)
-_of_few_into, _of_many_into = WAY.kernel, WAY_OF_MANY.kernel
+PLACES, LINES = 4, 16                        # where a product begins to read, and lines asked for of each in one turn
+_of_few_into, _of_many_into, _apart = WAY.kernel, WAY_OF_MANY.kernel, WAY.apart
 
 
 def scratches(inputs: int) -> tuple[ndarray, ndarray]:
@@ -28,3 +30,15 @@ def product_into(words, codes, sums, scratches, first, last):
         _of_few_into(words, codes, sums, for_few, first, last)
     else:
         _of_many_into(words, codes, sums, for_many, first, last)
+
+
+@njit(cache=True, nogil=True)
+def fetch_first(words, outputs, inputs, turn):
+    """Ask for some of what a product begins to read, into the second cache; turn 0 for the first lines, and so on.
+
+    More than `LINES` at each place at once, or more than three turns, and the processor waits for room to ask.
+    """
+    line, far = LINE // words.itemsize, _apart(outputs, inputs)
+    for n in range(turn * LINES, (turn + 1) * LINES):
+        for place in range(PLACES):
+            fetch_soon(words, place * far + n * line)

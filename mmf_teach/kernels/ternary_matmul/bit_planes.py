@@ -20,7 +20,7 @@ from numba import njit, prange, types
 from numba.extending import intrinsic
 from numpy import ndarray
 
-from mmf_teach.kernels.ternary_matmul.simd import aligned_empty
+from mmf_teach.kernels.ternary_matmul.simd import aligned_empty, in_widest_vectors
 from mmf_teach.kernels.ternary_matmul.way import Compiled
 
 BITS = 64                                    # trits in a word of either plane
@@ -93,6 +93,7 @@ def _make_planes(codes, width, planes):
 @njit(cache=True, nogil=True)
 def product_into(words, codes, sums, scratch, first, last):
     """Rows `first` to `last` of the product."""
+    in_widest_vectors()
     width = -(-codes.shape[1] // BITS)
     planes = scratch[:PLANES * width]
     x0, x1, x2, x3 = planes[:width], planes[width:2 * width], planes[2 * width:3 * width], planes[3 * width:4 * width]

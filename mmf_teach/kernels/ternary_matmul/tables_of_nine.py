@@ -59,9 +59,15 @@ def scratch(inputs: int) -> ndarray:
     return aligned_empty(SCRATCH, np.int16)
 
 
+@njit(cache=True, nogil=True)
+def apart(outputs, inputs):
+    """Words from where the first run of a matrix begins to where the second does, and so on."""
+    return -(-outputs // ROWS) // RUNS * ROWS * min(CHUNK, -(-inputs // TRITS))
+
+
 WAY = Compiled(
     name="tables of nine", idea="look up the sums of three inputs in a register", bits=16 / 9, multiplies=False,
-    needs=("avx512f", "avx512bw"), module=__name__, word=np.uint16, count=count, scratch=scratch)
+    needs=("avx512f", "avx512bw"), module=__name__, word=np.uint16, count=count, scratch=scratch, apart=apart)
 
 
 @njit(cache=True, nogil=True)

@@ -12,6 +12,8 @@ A compiled way is four functions over plain arrays, which other compiled functio
 `words` is the packed matrix alone, of count(outputs, inputs) numbers, or that slice of an array that holds many;
 `codes` [b, in] and `sums` [b, out] are whole and in C order; `scratch` is what scratch(inputs) returns. They check
 nothing and reserve nothing. All that checks is here.
+
+A product may begin to read at four places at once; then the way says how far they are apart (`apart`).
 """
 
 import importlib
@@ -22,7 +24,7 @@ from functools import cache
 
 import numpy as np
 from jaxtyping import Int8, Int32, UInt8
-from numba import config, get_num_threads, set_num_threads
+from numba import config, get_num_threads, njit, set_num_threads
 from numpy import ndarray
 
 from mmf_teach.kernels.ternary_matmul import amx
@@ -126,6 +128,12 @@ class Plain(Way):
         return self.function(_codes_for(codes, packed), packed.words)
 
 
+@njit(cache=True, nogil=True)
+def from_the_front(outputs, inputs):
+    """How far the places are apart at which a product begins to read, where it reads its words one after the other."""
+    return 0
+
+
 @dataclass(frozen=True)
 class Compiled(Way):
     """A way made of compiled functions: the module's name, and the shape of what it stores."""
@@ -134,6 +142,7 @@ class Compiled(Way):
     word: type = field(repr=False)                           # of a packed matrix
     count: Callable[[int, int], int] = field(repr=False)     # words of a matrix with so many outputs and inputs
     scratch: Callable[[int], ndarray] = field(repr=False)    # room to work in, for so many inputs
+    apart: Callable = field(default=from_the_front, repr=False, kw_only=True)        # compiled; in words, of such a one
 
     @property
     def kernel(self) -> Callable:
