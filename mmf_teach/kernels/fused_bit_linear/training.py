@@ -58,20 +58,17 @@ class _BitLinears(torch.autograd.Function):
         weights, biases = weights_and_biases[:count], weights_and_biases[count:]
         scales, outputs = [_scale(w) for w in weights], [torch.empty((len(x), len(w))) for w in weights]
         added = [np.zeros(len(w), np.float32) if b is None else b.numpy() for w, b in zip(weights, biases, strict=True)]
-        trits, token = _trits(weights, scales, torch.int8), torch.empty((3, len(x)))
-        ys, few = [y.numpy() for y in outputs], min(TOKENS, len(x))
+        trits, token, few = _trits(weights, scales, torch.int8), torch.empty((3, len(x))), min(TOKENS, len(x))
         codes = torch.empty((few, x.shape[1]), dtype=torch.int8)
         sums = torch.empty((few, len(trits)), dtype=torch.int32)
-        parts, edges = sums.numpy(), np.cumsum([0, *_rows(weights)]).tolist()
+        per_rms, to_code, to_value = token.numpy()
+        per_rms[:] = torch.rsqrt(x.square().mean(dim=-1) + float(EPSILON)).numpy()
+        numbers, parts, ys = x.numpy(), sums.numpy(), tuple(y.numpy() for y in outputs)
         for first in range(0, len(x), TOKENS):
-            part = x[first:first + TOKENS]
-            here, n = slice(first, first + len(part)), len(part)
-            per_rms, to_code, to_value = token.numpy()[:, here]
-            per_rms[:] = torch.rsqrt(part.square().mean(dim=-1) + float(EPSILON)).numpy()
-            _codes_into(part.numpy(), per_rms, to_code, to_value, codes.numpy())
+            n = min(TOKENS, len(x) - first)
+            _codes_into(numbers, first, n, per_rms, to_code, to_value, codes.numpy())
             _product(codes[:n], trits, sums[:n])
-            for y, start, end, scale, bias in zip(ys, edges, edges[1:], scales, added, strict=False):
-                _outputs_into(parts[:n, start:end], to_value, scale, bias, y[here])
+            _outputs_into(parts, first, n, to_value, np.array(scales), tuple(added), ys)
         ctx.save_for_backward(x, token, *weights)
         ctx.narrow, ctx.scales, ctx.biased = narrow, scales, [bias is not None for bias in biases]
         return tuple(outputs)
@@ -159,12 +156,12 @@ def _trits_into(w, scale, trits):
 
 
 @njit(cache=True, nogil=True)
-def _codes_into(x, per_rms, to_code, to_value, codes):
-    """The codes of each token; its factors from values to codes and back, NaN when there is one in the token."""
+def _codes_into(x, first, count, per_rms, to_code, to_value, codes):
+    """The codes of some tokens; their factors from values to codes and back, NaN when there is one in the token."""
     n = np.empty(x.shape[1], np.float32)
     bits = n.view(np.int32)
-    for b in range(x.shape[0]):
-        mine, out, largest_bits = x[b], codes[b], np.int32(0)
+    for b in range(first, first + count):
+        mine, out, largest_bits = x[b], codes[b - first], np.int32(0)
         for k in range(len(mine)):
             n[k] = mine[k] * per_rms[b]
         for k in range(len(mine)):           # without their sign floats have the order of their bits, NaN above all
@@ -186,11 +183,16 @@ def _as_float(bits):
 
 
 @njit(cache=True, nogil=True)
-def _outputs_into(sums, to_value, w_scale, bias, y):
-    for b in range(y.shape[0]):
-        mine, out, scale = sums[b], y[b], to_value[b] * w_scale
-        for k in range(len(out)):
-            out[k] = np.float32(mine[k]) * scale + bias[k]
+def _outputs_into(sums, first, count, to_value, scales, biases, ys):
+    """What some tokens' sums are worth, for each of several layers, whose sums stand side by side."""
+    for b in range(first, first + count):
+        start = 0
+        for n in range(len(ys)):
+            out, bias, scale = ys[n][b], biases[n], to_value[b] * scales[n]
+            mine = sums[b - first, start:start + len(out)]
+            for k in range(len(out)):
+                out[k] = np.float32(mine[k]) * scale + bias[k]
+            start += len(out)
 
 
 @njit(cache=True, nogil=True)
