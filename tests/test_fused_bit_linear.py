@@ -8,6 +8,7 @@ import torch
 
 from mmf_teach.kernels.fused_bit_linear import fused, naive, traffic, training
 from mmf_teach.kernels.ternary_matmul import way as way_module
+from mmf_teach.layers import bit_linear
 from mmf_teach.layers.bit_linear import BitLinear, readable
 from mmf_teach.ternary.quantise import SMALLEST, absmax, absmean
 
@@ -330,3 +331,14 @@ def test_it_is_made_for_weights_that_learn_in_float32_on_a_cpu():
     assert training.fits(x, w) and training.fits(x)
     assert not training.fits(x, w.detach()) and not training.fits(x.double(), w)
     assert not training.fits(x, w.detach().double().requires_grad_()) and not training.fits(x.to("meta"), w)
+
+
+def test_values_halfway_between_two_codes_are_rounded_as_the_layer_rounds_them():
+    """127 / largest and 1 / largest · 127 differ in their last bits: there it decides, and next to nowhere else."""
+    largest = np.random.default_rng(3).uniform(0.5, 4, (500, 1)).astype(np.float32)
+    x = np.hstack([largest, largest * (np.arange(127, dtype=np.float32) + 0.5) / 127])
+    codes, factors = np.empty(x.shape, np.int8), np.empty((2, len(x)), np.float32)
+    training._codes_into(x, 0, len(x), np.ones(len(x), np.float32), *factors, codes)
+    wanted, to_value = bit_linear.absmax(torch.from_numpy(x))
+    np.testing.assert_array_equal(codes, wanted.numpy())
+    np.testing.assert_array_equal(factors[1], to_value[:, 0].numpy())
