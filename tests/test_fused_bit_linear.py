@@ -333,6 +333,14 @@ def test_it_is_made_for_weights_that_learn_in_float32_on_a_cpu():
     assert not training.fits(x, w.detach().double().requires_grad_()) and not training.fits(x.to("meta"), w)
 
 
+def test_a_bias_that_is_every_other_number_of_something_is_taken():
+    layers, x, _ = layers_and_tokens((6,), 20, (8, 4))
+    weights, scattered = [layer.weight for layer in layers], torch.arange(16.0)[::2]
+    got, _ = training.trained_bit_linears(x, weights, [scattered, layers[1].bias])
+    wanted, _ = training.trained_bit_linears(x, weights, [scattered.clone(), layers[1].bias])
+    assert torch.equal(got, wanted)
+
+
 def test_values_halfway_between_two_codes_are_rounded_as_the_layer_rounds_them():
     """127 / largest and 1 / largest · 127 differ in their last bits: there it decides, and next to nowhere else."""
     largest = np.random.default_rng(3).uniform(0.5, 4, (500, 1)).astype(np.float32)

@@ -12,7 +12,9 @@ Several layers that read the same x are one product here; each keeps its own tri
 are multiplied as int8 where the processor can add up such products (VNNI). Codes, trits and, after rounding, the
 gradient e fit bfloat16, so the two products of the way back take it where the processor multiplies it (AVX-512 BF16,
 AMX): gradients are then off by some 0.2 %. Everything else is done row by row, while the row is in the innermost cache.
-What the way back needs of codes and trits is made again, from x, W and three numbers a token.
+What the way back needs of codes and trits is made again, from x, W and three numbers a token. Forwards, Python does
+little for every 256 tokens, for threads that share a batch wait for each other there: measured on two cores of an Intel
+Xeon, 151 ms an update; with norms and each layer's outputs in calls of their own, 170.
 """
 
 from collections.abc import Sequence
@@ -57,18 +59,20 @@ class _BitLinears(torch.autograd.Function):
     def forward(ctx, x, narrow, count, *weights_and_biases):
         weights, biases = weights_and_biases[:count], weights_and_biases[count:]
         scales, outputs = [_scale(w) for w in weights], [torch.empty((len(x), len(w))) for w in weights]
-        added = [np.zeros(len(w), np.float32) if b is None else b.numpy() for w, b in zip(weights, biases, strict=True)]
+        added = tuple(                       # in one piece: all of one kind, or the compiled function knows no tuple
+            np.zeros(len(w), np.float32) if b is None else b.contiguous().numpy()
+            for w, b in zip(weights, biases, strict=True))
         trits, token, few = _trits(weights, scales, torch.int8), torch.empty((3, len(x))), min(TOKENS, len(x))
         codes = torch.empty((few, x.shape[1]), dtype=torch.int8)
         sums = torch.empty((few, len(trits)), dtype=torch.int32)
         per_rms, to_code, to_value = token.numpy()
         per_rms[:] = torch.rsqrt(x.square().mean(dim=-1) + float(EPSILON)).numpy()
-        numbers, parts, ys = x.numpy(), sums.numpy(), tuple(y.numpy() for y in outputs)
+        numbers, parts, own, ys = x.numpy(), sums.numpy(), np.array(scales), tuple(y.numpy() for y in outputs)
         for first in range(0, len(x), TOKENS):
             n = min(TOKENS, len(x) - first)
             _codes_into(numbers, first, n, per_rms, to_code, to_value, codes.numpy())
             _product(codes[:n], trits, sums[:n])
-            _outputs_into(parts, first, n, to_value, np.array(scales), tuple(added), ys)
+            _outputs_into(parts, first, n, to_value, own, added, ys)
         ctx.save_for_backward(x, token, *weights)
         ctx.narrow, ctx.scales, ctx.biased = narrow, scales, [bias is not None for bias in biases]
         return tuple(outputs)
