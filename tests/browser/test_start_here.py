@@ -6,6 +6,9 @@ from mmf_teach.widgets import explorer
 
 pytestmark = pytest.mark.browser
 LENGTH = 50                                  # letters asked for in the test: the shortest the slider allows
+BENIGN = (                                   # of JupyterLab, not of the course: met once in a hundred runs in CI
+    "Could not restore the debugger state", "Canceled future for create_subshell_request",
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +93,7 @@ def test_the_tour_runs_its_figures_are_drawn_and_the_model_writes_by_keyboard_al
     assert (tmp_path / "start_here.png").stat().st_size > 10_000
     assert [url for url in seen["addresses"] if not url.startswith((f"{lab}/", "data:", "blob:"))] == []
     assert len(seen["addresses"]) > 10
-    assert seen["complaints"] == []
+    assert [said for said in seen["complaints"] if not any(known in said for known in BENIGN)] == []
 
 
 TWO_WRITERS = """async (script) => {
