@@ -202,7 +202,7 @@ def install(extra):
     write_in_one_step(STAMP, key(extra))
     print("  5/5  the kernels, compiled for this machine", flush=True)
     try:
-        run(PYTHON, "-m", "mmf_teach", "warm")
+        run(PYTHON, "-m", "mmf_teach", "precompile")
     except Failure as failure:            # nothing is lost: each is compiled when it is first called
         print(f"       not now ({failure})")
     print(f"Ready after {time.monotonic() - started:.0f} s.")

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 from hardware_sim.assembler import texts
-from hardware_sim.core import run as run_scoreboard
+from hardware_sim.scoreboard import run as run_scoreboard
 from hardware_sim.trace import Event, busy, moved, named, stalls, to_chrome, to_json, total_cycles
 from mmf_teach.exit_code import exit_code
 from mmf_teach.files import write_files
 
 PRESETS = {
-    "paper2024": "hardware_sim.published.command",
-    "course": "hardware_sim.course.command",
+    "paper2024": "hardware_sim.paper2024.command",
+    "course": "hardware_sim.ternary_core.command",
 }
 COMMANDS = {
     "time": "print how many clock cycles a program takes",

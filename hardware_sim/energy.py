@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from hardware_sim.trace import Event
 from mmf_teach.cost.energy import BITS
-from mmf_teach.cost.quantity import Quantity, load
+from mmf_teach.quantity import Quantity, load
 
 PER = {"pJ/operation": 1, "pJ/instruction": 1, **BITS}       # how much of what is counted one cost is for
 MOVED = "memory bits"

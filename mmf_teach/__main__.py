@@ -1,4 +1,4 @@
-"""The command line: `mmf COMMAND`, or `python -m mmf_teach COMMAND`. One file a command in mmf_teach/commands."""
+"""The command line: `mmf COMMAND`, or `python -m mmf_teach COMMAND`. One file a command in mmf_teach/tools/commands."""
 
 import argparse
 import importlib
@@ -17,7 +17,7 @@ COMMANDS = {
     "build": "write the notebooks from their sources",
     "progress": "show how far you are in the course",
     "bench": "measure how fast the kernels are on this machine",
-    "warm": "compile the kernels for this machine, once",
+    "precompile": "compile the kernels for this machine, once",
     "doctor": "check this machine",
 }
 
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, what in COMMANDS.items():
         subparser = chosen.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
         if name in arguments[:1]:            # other commands need not be imported to be listed
-            command = importlib.import_module(f"mmf_teach.commands.{name}")
+            command = importlib.import_module(f"mmf_teach.tools.commands.{name}")
             command.add_arguments(subparser)
             subparser.set_defaults(run=command.run)
     parsed = parser.parse_args(arguments)

@@ -28,8 +28,8 @@ from types import ModuleType
 
 import jaxtyping
 
-from mmf_teach.checks.exercise import ERROR, FILES, Exercise
-from mmf_teach.checks.property_test import PropertyTest
+from mmf_teach.lesson.exercise import ERROR, FILES, Exercise
+from mmf_teach.lesson.property_test import PropertyTest
 from tests.fixtures.other_answers import OTHER_ANSWERS
 from tests.mutate_source import mutants
 

@@ -20,4 +20,4 @@ def without_type_checks():
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch):
     """What a test records without a file is gone with the test."""
-    monkeypatch.setattr("mmf_teach.notebook.ledger._in_no_file", [])
+    monkeypatch.setattr("mmf_teach.lesson.ledger._in_no_file", [])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmf_teach.checks.exercise import FILES
+from mmf_teach.lesson.exercise import FILES
 from tests import answer_mutants
 from tests.answer_mutants import LEAST, Tried, changed_answers, exercises, explained, listed, main, share, table, tried
 from tests.mutate_source import mutants, replaced

@@ -1,12 +1,11 @@
 """Text becomes a program and comes back; what cannot be understood is said with its line and column."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hardware_sim.assembler import ProgramError, assemble, disassemble
-from hardware_sim.published.isa import OPERATIONS, PUBLISHED
-from hardware_sim.published.machine import TOKEN_MIXER, paper2024
+from hardware_sim.paper2024.isa import OPERATIONS, PUBLISHED
+from hardware_sim.paper2024.machine import TOKEN_MIXER, paper2024
 
 WIDTH_8 = paper2024(8, 1, 1)                 # vectors of 8 bytes, matrices of 16
 

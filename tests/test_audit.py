@@ -17,14 +17,13 @@ from mmf_teach.cost.operations import KERNELS, TERNARY, audit, fresh, packed, sc
 from mmf_teach.cost.state import moved_numbers
 from mmf_teach.cost.torch_operations import COUNTS, FREE, counted
 from mmf_teach.cost.watch import watched
-from mmf_teach.kernels.mlgru_scan import naive as mlgru_naive
-from mmf_teach.kernels.ternary_matmul import naive
-from mmf_teach.layers.packed_linear import PackedLinear
-from mmf_teach.model.build import MODELS, RUNNING, build
-from mmf_teach.model.build import TERNARY as MATMUL_FREE
+from mmf_teach.engine.packed_linear import PackedLinear
+from mmf_teach.layers import mlgru_scan as mlgru_naive
+from mmf_teach.model.build import MODELS, RUNNING, TERNARY as MATMUL_FREE, build
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.paths import SHIPPED_MODEL
+from mmf_teach.reference import ternary_matmul as naive
 
 SIZES = [ModelConfig("transformer", 5, 8, 1), ModelConfig("transformer", 11, 48, 3, heads=2, inner_width=40),
          ModelConfig("transformer", 65, 64, 2, heads=4)]
@@ -188,7 +187,7 @@ def test_a_product_of_matrices_is_noticed_however_it_is_asked_for(does):
 
 def test_a_product_inside_a_kernel_is_noticed_too(monkeypatch):
     """The kernel is trusted with its count, not with its means."""
-    from mmf_teach.kernels.ternary_matmul import way
+    from mmf_teach.engine.ternary_matmul import kernel as way
 
     def cheat(self, codes, matrix, threads=1):
         return np.matmul(codes.astype(np.int32), self.unpack(matrix).T.astype(np.int32))
@@ -200,7 +199,7 @@ def test_a_product_inside_a_kernel_is_noticed_too(monkeypatch):
 
 def test_inside_a_known_kernel_only_its_meaning_is_counted():
     """The naive scan is made of torch's own operations: they are not counted a second time."""
-    name = "mmf_teach.kernels.mlgru_scan.naive.mlgru_scan"
+    name = "mmf_teach.layers.mlgru_scan.mlgru_scan"
     f, c, h = torch.rand(1, 3, 4), torch.rand(1, 3, 4), torch.rand(1, 4)
     with watched(nn.Identity(), {name: scan_counts}) as watch:
         mlgru_naive.mlgru_scan(f, c, h)
@@ -223,7 +222,7 @@ def test_a_kernel_is_counted_by_what_its_sums_ask_for():
     codes = np.array([[3, 5, 7], [1, 1, 1]], np.int8)
     layer = fresh(ModelConfig("matmul_free", 5, 8, 1), "inference")
     way = packed(layer).head.way
-    cost = KERNELS["mmf_teach.kernels.ternary_matmul.way.Compiled.product"]
+    cost = KERNELS["mmf_teach.engine.ternary_matmul.kernel.Compiled.product"]
     assert cost(way, codes, way.pack(trits)) == Counter(ternary_add=4, ternary_subtract=2, skipped_zero=6)
     assert naive.ternary_matmul(codes, trits).tolist() == [[-2, 7], [0, 1]]
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from mmf_teach.__main__ import main
-from mmf_teach.bench import clock, engine, fused, matmul, matvec, peers, probe, rows, table
-from mmf_teach.kernels.ternary_matmul.fastest import best, runnable
-from mmf_teach.kernels.ternary_matmul.way import Compiled
+from mmf_teach.engine.bench import clock, engine, fused, matmul, matvec, peers, probe, rows, table
+from mmf_teach.engine.ternary_matmul.choice import best, runnable
+from mmf_teach.engine.ternary_matmul.kernel import Compiled
 
 pytestmark = pytest.mark.usefixtures("without_type_checks")
 FIELDS = {
@@ -272,7 +272,7 @@ def test_times_have_three_digits_and_a_unit(us, text):
 
 
 def test_the_help_of_the_command_needs_neither_torch_nor_numba():
-    code = ("import sys; from mmf_teach.commands import bench; import argparse; "
+    code = ("import sys; from mmf_teach.tools.commands import bench; import argparse; "
             "bench.add_arguments(argparse.ArgumentParser()); print('torch' in sys.modules or 'numba' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from mmf_teach.kernels.ternary_matmul.naive import ternary_matmul
 from mmf_teach.layers.bit_linear import (
     BitLinear,
     TernaryLinear,
@@ -14,6 +13,7 @@ from mmf_teach.layers.bit_linear import (
     readable,
     side_by_side,
 )
+from mmf_teach.reference.ternary_matmul import ternary_matmul
 
 DOUBLE_TOLERANCE = 1e-12                     # the same sums in float64, in another order
 ROUNDING = 2e-7                              # a few roundings of float32

@@ -8,7 +8,7 @@ import pytest
 from fixtures.tiny import ROOT
 
 from mmf_teach.__main__ import main
-from mmf_teach.notebook import build
+from mmf_teach.tools import build
 
 SOURCE = '''# %% [markdown]
 # # A small notebook
@@ -20,10 +20,10 @@ import time
 
 import numpy as np
 
-from mmf_teach.figures import style
-from mmf_teach.figures.bars import count_bars
-from mmf_teach.notebook.picture import picture
-from mmf_teach.widgets.explorer import Explorer
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.bars import count_bars
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.widgets.explorer import Explorer
 
 rng = np.random.default_rng(0)
 rng.integers(0, 100, 5).tolist()

@@ -12,13 +12,11 @@ import pytest
 import torch
 from fixtures.sums import ARRAYS, LAW, SUM, Lies, Thorny, ThornyError, ThornyNumber, raising, total
 
-from mmf_teach.checks import exercise as engine
-from mmf_teach.checks import show as shown
 from mmf_teach.checks import the_price_of_a_multiply
-from mmf_teach.checks.exercise import ERROR, NOT_YET, PASSED, TODO, Report, check, exercise, use
 from mmf_teach.checks.the_price_of_a_multiply import EXERCISES
-from mmf_teach.checks.trial import Nowhere, Todo, no_exit, silence, todo
-from mmf_teach.notebook import ledger
+from mmf_teach.lesson import exercise as engine, ledger, show as shown
+from mmf_teach.lesson.exercise import ERROR, NOT_YET, PASSED, TODO, Report, check, exercise, use
+from mmf_teach.lesson.trial import Nowhere, Todo, no_exit, silence, todo
 
 
 @pytest.fixture(autouse=True)

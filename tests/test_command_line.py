@@ -33,7 +33,7 @@ OPTIONS = {
     "build": ["NAME", "--check"],
     "progress": ["--export", "--name", "--json"],
     "bench": ["WHAT", "--json", "--quick"],
-    "warm": ["--quiet"],
+    "precompile": ["--quiet"],
     "doctor": ["--json"],
 }
 
@@ -57,13 +57,13 @@ def refused(arguments: list[str], capsys) -> str:
 
 
 def test_the_list_of_commands_is_complete(capsys):
-    files = {path.stem for path in (ROOT / "mmf_teach" / "commands").glob("*.py")} - {"__init__"}
+    files = {path.stem for path in (ROOT / "mmf_teach" / "tools" / "commands").glob("*.py")} - {"__init__"}
     assert files == set(COMMANDS) == set(OPTIONS)
     with pytest.raises(SystemExit) as left:
         main(["--help"])
     shown = capsys.readouterr().out
     assert left.value.code == 0
-    assert all(f"{name} " in shown and what in shown for name, what in COMMANDS.items())
+    assert all(name in shown.split() and what in shown for name, what in COMMANDS.items())
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -75,7 +75,7 @@ def test_the_help_of_every_command_names_its_options_and_says_what_each_is_for(c
     assert COMMANDS[command][1:] in shown.out
     assert all(option in shown.out for option in OPTIONS[command])
     parser = argparse.ArgumentParser(add_help=False)
-    importlib.import_module(f"mmf_teach.commands.{command}").add_arguments(parser)
+    importlib.import_module(f"mmf_teach.tools.commands.{command}").add_arguments(parser)
     assert len(parser._actions) == len(OPTIONS[command]) and all(action.help for action in parser._actions)
 
 
@@ -244,7 +244,7 @@ def test_ctrl_c_is_no_error_to_be_traced(monkeypatch, capsys, text):
     def interrupted(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mmf_teach.commands.evaluate.run", interrupted)
+    monkeypatch.setattr("mmf_teach.tools.commands.evaluate.run", interrupted)
     assert main(["evaluate", "--text", str(text)]) == 130
     assert capsys.readouterr().err == "\nmmf evaluate: stopped\n"
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from fixtures.sums import Lies, Thorny, ThornyNumber, total
 
-from mmf_teach.checks.compare import describe, difference, same
+from mmf_teach.lesson.compare import describe, difference, same
 
 
 @pytest.mark.parametrize("value", [Decimal(3), Fraction(3), np.int8(3), np.float32(3), np.array(3), 3 + 0j, Lies(3)])

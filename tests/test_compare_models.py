@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from mmf_teach.__main__ import main
-from mmf_teach.commands import compare as command
 from mmf_teach.cost import comparison, sheet
 from mmf_teach.cost.comparison import CAUSES, DRESSES, FREE, MATMUL_FREE_LOSES, TWINS, Part, Setting, account, compare
-from mmf_teach.cost.quantity import load
 from mmf_teach.cost.state import moved_numbers
-from mmf_teach.widgets.compare import BATCHES, CONTEXTS, Compare, as_bars, from_line
+from mmf_teach.lesson.widgets.compare import BATCHES, CONTEXTS, Compare, as_bars, from_line
+from mmf_teach.quantity import load
+from mmf_teach.tools.commands import compare as command
 
 SMALL = Setting(size="shipped", context=100)
 

@@ -3,14 +3,13 @@
 from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hardware_sim.assembler import assemble
-from hardware_sim.core import PORT, Work, run, schedule
 from hardware_sim.isa import Instruction
-from hardware_sim.published.isa import OPERATIONS, PUBLISHED
-from hardware_sim.published.machine import paper2024
+from hardware_sim.paper2024.isa import OPERATIONS, PUBLISHED
+from hardware_sim.paper2024.machine import paper2024
+from hardware_sim.scoreboard import PORT, Work, run, schedule
 from hardware_sim.trace import Event, busy, moved, named, roofline_point, stalls, total_cycles, waits, waveform
 
 works = st.lists(st.builds(

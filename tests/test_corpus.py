@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from fixtures.tiny import environment
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mmf_teach import paths
 from mmf_teach.training import corpus

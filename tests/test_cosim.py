@@ -11,18 +11,17 @@ import pytest
 from amaranth import Value
 
 from hardware_sim.assembler import assemble
-from hardware_sim.course.image import empty
-from hardware_sim.course.isa import COURSE_SET
-from hardware_sim.course.lowering import lower
-from hardware_sim.course.machine import Machine
 from hardware_sim.isa import Instruction
-from hardware_sim.rtl import __main__ as by_hand
-from hardware_sim.rtl import cosim, load_store, norm, programs, rowwise, tmatmul, verilated
+from hardware_sim.rtl import __main__ as by_hand, cosim, load_store, norm, programs, rowwise, tmatmul, verilated
 from hardware_sim.rtl.adder import Adder
 from hardware_sim.rtl.cosim import Circuit, on_model
 from hardware_sim.rtl.memory import FixedLatencyMemory, Request
 from hardware_sim.rtl.timer import Timer
 from hardware_sim.rtl.walk import Walk
+from hardware_sim.ternary_core.image import empty
+from hardware_sim.ternary_core.isa import COURSE_SET
+from hardware_sim.ternary_core.lowering import lower
+from hardware_sim.ternary_core.machine import Machine
 from mmf_teach.model.config import ModelConfig
 
 TOY = dict(d=16, registers=4, lanes=8, row_lanes=4, port_bytes=8, burst_bytes=16, outstanding=3, read_latency=5)

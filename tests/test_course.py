@@ -25,7 +25,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 TORCH = next(text for text in PROJECT["dependencies"] if text.startswith("torch"))
 INSTALL_TORCH = f"pip install {TORCH}"
-WARM = "mmf_teach warm"
+WARM = "mmf_teach precompile"
 WHOLE_SET_UP = ["venv", INSTALL_TORCH, INSTALL_TORCH, "pip install -e .", WARM]      # the first of the two is a dry run
 
 PIP_SAYS = {
@@ -266,7 +266,7 @@ def test_a_set_up_for_the_tests_serves_the_other_commands_but_not_the_reverse(co
 
 
 def test_kernels_that_cannot_be_compiled_stop_no_set_up(course, capsys):
-    course.programs.answers = {"warm": (1, "mmf warm: no compiler for this processor")}
+    course.programs.answers = {"precompile": (1, "mmf precompile: no compiler for this processor")}
     assert course.main(["doctor"]) == 0
     assert "not now" in capsys.readouterr().out and course.is_ready("")
 

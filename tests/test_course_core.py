@@ -5,26 +5,25 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hardware_sim.__main__ import main
 from hardware_sim.assembler import assemble, disassemble
-from hardware_sim.core import PORT, run
-from hardware_sim.course import timing
-from hardware_sim.course.check import check
-from hardware_sim.course.compiled import Compiled, _root
-from hardware_sim.course.core import CourseCore
-from hardware_sim.course.decode import decode
-from hardware_sim.course.golden import HIGH, LOW, Golden
-from hardware_sim.course.image import CONSTANT, MEMORY, WORK, AddressMap, Region
-from hardware_sim.course.isa import COURSE_SET, OPERATIONS, TMATMUL
-from hardware_sim.course.machine import COURSE, WIDE, Machine
-from hardware_sim.course.memory import Stream, stream
-from hardware_sim.course.units import load_store, norm, rowwise, tmatmul
-from hardware_sim.dram import Bus
+from hardware_sim.dram.simple import Bus
 from hardware_sim.isa import Instruction
+from hardware_sim.scoreboard import PORT, run
+from hardware_sim.ternary_core import timing
+from hardware_sim.ternary_core.check import check
+from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.ternary_core.decode import decode
+from hardware_sim.ternary_core.golden import HIGH, LOW, Golden
+from hardware_sim.ternary_core.image import CONSTANT, MEMORY, WORK, AddressMap, Region
+from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS, TMATMUL
+from hardware_sim.ternary_core.machine import COURSE, WIDE, Machine
+from hardware_sim.ternary_core.read_stream import Stream, stream
+from hardware_sim.ternary_core.units import load_store, norm, rowwise, tmatmul
 from hardware_sim.trace import moved, total_cycles
+from mmf_teach.engine.ternary_core_values import Compiled, _root
 from mmf_teach.ternary import fixed_point as fp
 
 SMALL = Machine(d=16, lanes=8, row_lanes=4, port_bytes=8, burst_bytes=16, outstanding=3, read_latency=5)

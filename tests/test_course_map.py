@@ -5,7 +5,8 @@ import re
 import pytest
 from fixtures.tiny import ROOT
 
-from mmf_teach.notebook import build, course_map
+from mmf_teach.lesson import course_map
+from mmf_teach.tools import build
 
 NOTEBOOKS = ROOT / "notebooks"
 

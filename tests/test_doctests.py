@@ -12,7 +12,7 @@ FILES = sorted(path for folder in ("mmf_teach", "hardware_sim") for path in (ROO
 MUST_HAVE_EXAMPLES = {                       # where a reader should find a case to check by hand
     "mmf_teach.ternary.packing": {"pack_base3", "unpack_base3", "pack_2bit", "unpack_2bit"},
     "mmf_teach.ternary.quantise": {"absmean", "absmax"},
-    "mmf_teach.kernels.ternary_matmul.naive": {"ternary_matmul"},
+    "mmf_teach.reference.ternary_matmul": {"ternary_matmul"},
 }
 
 

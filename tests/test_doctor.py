@@ -15,8 +15,8 @@ import torch
 from mmf_teach import hardware
 from mmf_teach.__main__ import main
 from mmf_teach.model import checkpoint
-from mmf_teach.notebook import doctor, manifest
-from mmf_teach.notebook.doctor import BAD, GOOD, MISSING, Finding
+from mmf_teach.tools import doctor, manifest
+from mmf_teach.tools.doctor import BAD, GOOD, MISSING, Finding
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -4,11 +4,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from hardware_sim.ddr4 import COMMANDS, Ddr4, Ddr4Port, Rule, place, rules, table
-from hardware_sim.dram import Bus, FixedLatency
+from hardware_sim.dram.ddr4 import COMMANDS, Ddr4, Ddr4Port, Rule, place, rules, table
+from hardware_sim.dram.simple import Bus, FixedLatency
 
 small = st.integers(1, 6)
 IMPLIED = {("bank", "ACT", "ACT")}          # a row is closed in between, which takes as long

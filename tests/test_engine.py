@@ -8,14 +8,14 @@ import sys
 import numpy as np
 import pytest
 
-from mmf_teach.kernels.ternary_matmul import bit_planes
-from mmf_teach.model import engine as engine_file
+from mmf_teach.engine import runtime as engine_file
+from mmf_teach.engine.runtime import Engine
+from mmf_teach.engine.ternary_matmul import popcount as bit_planes
 from mmf_teach.model.build import build
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.model.engine import Engine
-from mmf_teach.model.integer import IntegerBlock, IntegerLinear, IntegerModel
 from mmf_teach.paths import DATA, SHIPPED_MODEL
+from mmf_teach.reference.integer_model import IntegerBlock, IntegerLinear, IntegerModel
 from mmf_teach.ternary import fixed_point as fp
 from mmf_teach.training.evaluate import engine_loss_nats, loss_nats
 
@@ -186,7 +186,7 @@ PORTABLE = """
 import json, sys
 import numpy as np
 sys.path.insert(0, "tests")
-from mmf_teach.kernels.ternary_matmul.any_batch import WAY
+from mmf_teach.engine.ternary_matmul.any_batch import WAY
 from test_engine import Engine, random_model
 model = random_model(33, 65, 2, 5)
 fast = Engine(model)

@@ -10,11 +10,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from mmf_teach.bench.engine import maps
-from mmf_teach.kernels.integer_model.helpers import Helpers
-from mmf_teach.kernels.integer_model.team import LINE, linger, ring, share, wait_for_all
-from mmf_teach.model import engine as engine_file
-from mmf_teach.model.engine import Engine
+from mmf_teach.engine import runtime as engine_file
+from mmf_teach.engine.barrier import LINE, linger, ring, share, wait_for_all
+from mmf_teach.engine.bench.engine import maps
+from mmf_teach.engine.runtime import Engine
+from mmf_teach.engine.thread_pool import Helpers
 from tests.test_engine import random_model
 
 

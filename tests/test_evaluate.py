@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures.tiny import CORPUS
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmf_teach.model.build import MODELS, build
 from mmf_teach.model.config import ModelConfig

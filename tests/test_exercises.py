@@ -9,10 +9,10 @@ import pytest
 from fixtures.other_answers import OTHER_ANSWERS
 from fixtures.tiny import ROOT
 
-from mmf_teach.checks.exercise import FILES, NOT_YET, PASSED, TODO, Exercise, describe_arguments, exercise
-from mmf_teach.checks.property_test import PropertyTest, rejects
-from mmf_teach.checks.trial import todo
-from mmf_teach.notebook.parsons import check_order, in_disorder
+from mmf_teach.lesson.exercise import FILES, NOT_YET, PASSED, TODO, Exercise, describe_arguments, exercise
+from mmf_teach.lesson.parsons import check_order, in_disorder
+from mmf_teach.lesson.property_test import PropertyTest, rejects
+from mmf_teach.lesson.trial import todo
 
 EXERCISES = [
     one for number in FILES for one in importlib.import_module(f"mmf_teach.checks.{FILES[number]}").EXERCISES]

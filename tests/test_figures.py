@@ -6,16 +6,15 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from mmf_teach.figures import style
-from mmf_teach.figures.bars import count_bars
-from mmf_teach.figures.curves import loss_curves, predicted_curve
-from mmf_teach.figures.roofline import roofline
-from mmf_teach.figures.stacks import stacked_bars
-from mmf_teach.notebook import picture as pictures
-from mmf_teach.notebook.picture import picture
+from mmf_teach.lesson import picture as pictures
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.bars import count_bars
+from mmf_teach.lesson.figures.curves import loss_curves, predicted_curve
+from mmf_teach.lesson.figures.roofline import roofline
+from mmf_teach.lesson.figures.stacks import stacked_bars
+from mmf_teach.lesson.picture import picture
 
 NOTICEABLE = 15                              # CIE76; about 2 is the least that eyes tell apart side by side
 NAMES = ["left", "right <b>", "third"]

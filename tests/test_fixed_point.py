@@ -5,10 +5,9 @@ from math import floor, isqrt
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from mmf_teach.kernels.fixed_point import compiled
+from mmf_teach.engine import fixed_point as compiled
 from mmf_teach.ternary import fixed_point as fp
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=200)

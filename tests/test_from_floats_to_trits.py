@@ -5,18 +5,17 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mmf_teach.cost.quantity import read
-from mmf_teach.kernels.fused_bit_linear.naive import bit_linear, rms_norm
 from mmf_teach.layers.straight_through import straight_through
+from mmf_teach.lesson import quiz
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.rounded import matrices, rounded
-from mmf_teach.notebook import quiz
 from mmf_teach.paths import DATA
+from mmf_teach.quantity import read
+from mmf_teach.reference.bit_linear import bit_linear, rms_norm
 from mmf_teach.ternary.binary import sign_mean
 from mmf_teach.ternary.formats import FORMATS
 from mmf_teach.ternary.fp4 import BLOCK, MAGNITUDES, decode_e2m1, mxfp4, to_e2m1

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmf_teach.kernels.fused_bit_linear import fused, naive, traffic, training
-from mmf_teach.kernels.ternary_matmul import way as way_module
+from mmf_teach.cost import bit_linear_bytes as traffic
+from mmf_teach.engine.bit_linear import inference as fused, training
+from mmf_teach.engine.ternary_matmul import kernel as way_module
 from mmf_teach.layers import bit_linear
 from mmf_teach.layers.bit_linear import BitLinear, readable
+from mmf_teach.reference import bit_linear as naive
 from mmf_teach.ternary.quantise import SMALLEST, absmax, absmean
 
 pytestmark = pytest.mark.usefixtures("without_type_checks")

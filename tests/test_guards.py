@@ -7,7 +7,7 @@ import pytest
 from fixtures.tiny import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from mmf_teach.notebook import guards
+from mmf_teach.tools import guards
 
 PLOTLY = guards.PLOTLY
 WORDS = {"text/html": '<p class="mmf-alt">In words: it rises.</p>', "text/plain": "In words: it rises."}

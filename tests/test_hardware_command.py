@@ -5,11 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from hardware_sim import __main__ as command
-from hardware_sim.published.machine import TOKEN_MIXER
+from hardware_sim.paper2024.machine import TOKEN_MIXER
 from mmf_teach.paths import ROOT
 
 PAPER = ("--preset", "paper2024")

@@ -1,11 +1,10 @@
 """One table says what can be written, and every word of the machine says one instruction or none."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hardware_sim.isa import Instruction, InstructionSet, Kind, Operation
-from hardware_sim.published.isa import BOARD, OPERATIONS, PUBLISHED, REGISTERS, SIMULATED, instruction_set
+from hardware_sim.paper2024.isa import BOARD, OPERATIONS, PUBLISHED, REGISTERS, SIMULATED, instruction_set
 
 SHORT = instruction_set(SIMULATED)
 

@@ -4,16 +4,13 @@ from dataclasses import asdict, replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from hardware_sim import core
-from hardware_sim.course.core import CourseCore
-from hardware_sim.course.lowering import lower
-from hardware_sim.course.machine import Machine
-from hardware_sim.course.timing import token_timing
-from hardware_sim.dram import Bus, FixedLatency
-from hardware_sim.ladder import (
+from hardware_sim import scoreboard as core
+from hardware_sim.dram.simple import Bus, FixedLatency
+from hardware_sim.paper2024.machine import facts
+from hardware_sim.paper2024.units import tmatmul
+from hardware_sim.studies.ladder import (
     BEAT,
     PENDING,
     changes,
@@ -25,12 +22,14 @@ from hardware_sim.ladder import (
     tiles_of,
     trits_of,
 )
-from hardware_sim.published.machine import facts
-from hardware_sim.published.units import tmatmul
+from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.ternary_core.lowering import lower
+from hardware_sim.ternary_core.machine import Machine
+from hardware_sim.ternary_core.timing import token_timing
 from hardware_sim.trace import moved, total_cycles
 from mmf_teach.cost.sheet import matrix_weights
 from mmf_teach.cost.sizes import sizes
-from mmf_teach.figures.design_ladder import design_ladder
+from mmf_teach.lesson.figures.design_ladder import design_ladder
 
 LARGE = sizes("370M", "matmul_free")
 

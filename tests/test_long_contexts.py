@@ -5,11 +5,9 @@ from collections import deque
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
-from mmf_teach.bench.contexts import grown, remembered_bytes, step_us
 from mmf_teach.cost.contexts import (
     SHARED,
     WINDOW,
@@ -22,12 +20,13 @@ from mmf_teach.cost.contexts import (
 )
 from mmf_teach.cost.sheet import matrix_weights
 from mmf_teach.cost.sizes import NAMED, sizes
-from mmf_teach.figures.size_lines import size_lines
+from mmf_teach.engine.bench.contexts import grown, remembered_bytes, step_us
 from mmf_teach.layers.kv_cache import attend, read_at_once, read_with_cache, window_mask
 from mmf_teach.layers.superposition import WORDS, recall, share_recalled, store
+from mmf_teach.lesson.figures.size_lines import size_lines
+from mmf_teach.lesson.widgets.moved_bytes import BATCHES, CONTEXTS, FREE, MovedBytes, parts
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.widgets.moved_bytes import BATCHES, CONTEXTS, FREE, MovedBytes, parts
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=80)
 pytestmark = pytest.mark.usefixtures("without_type_checks")

@@ -5,28 +5,27 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from test_engine import random_model
 
-from hardware_sim.course import timing
-from hardware_sim.course.allocate import Allocation, Line
-from hardware_sim.course.check import check
-from hardware_sim.course.compiled import Compiled
-from hardware_sim.course.decode import decode
-from hardware_sim.course.golden import Golden
-from hardware_sim.course.isa import COURSE_SET, OPERATIONS
-from hardware_sim.course.layout import HEAD, MAPS, names, shape_of
-from hardware_sim.course.lowering import lower
-from hardware_sim.course.machine import COURSE, WIDE, Machine
-from hardware_sim.course.units import load_store, tmatmul
-from hardware_sim.course.weights import config_of, in_tiles, lower_model, tiles_of
 from hardware_sim.isa import Instruction
+from hardware_sim.ternary_core import timing
+from hardware_sim.ternary_core.allocate import Allocation, Line
+from hardware_sim.ternary_core.check import check
+from hardware_sim.ternary_core.decode import decode
+from hardware_sim.ternary_core.golden import Golden
+from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS
+from hardware_sim.ternary_core.layout import HEAD, MAPS, names, shape_of
+from hardware_sim.ternary_core.lowering import lower
+from hardware_sim.ternary_core.machine import COURSE, WIDE, Machine
+from hardware_sim.ternary_core.units import load_store, tmatmul
+from hardware_sim.ternary_core.weights import config_of, in_tiles, lower_model, tiles_of
 from mmf_teach.cost.sizes import sizes
+from mmf_teach.engine.ternary_core_values import Compiled
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.model.integer import IntegerModel
 from mmf_teach.paths import DATA, SHIPPED_MODEL
+from mmf_teach.reference.integer_model import IntegerModel
 from mmf_teach.training.evaluate import loss_nats
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=60)
@@ -106,7 +105,7 @@ def test_models_of_any_shape_with_any_biases_run_number_for_number(width, deep, 
 @pytest.mark.usefixtures("without_type_checks")
 def test_the_loss_on_held_out_text_is_that_of_the_float_model(shipped, integers):
     """0.02 nat is asked for. The text is read in windows as everywhere, by the machine from an empty memory each."""
-    from hardware_sim.course.accelerator import Accelerator
+    from mmf_teach.engine.accelerator import Accelerator
     from mmf_teach.training.evaluate import engine_loss_nats
 
     text = shipped[1].encode((DATA / "corpus" / "held_out_excerpt.txt").read_text("utf-8"))[:4000]

@@ -5,28 +5,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from test_engine import random_model
 
 from hardware_sim import energy
-from hardware_sim.core import run
-from hardware_sim.course import joules, timing
-from hardware_sim.course.accelerator import Accelerator
-from hardware_sim.course.core import CourseCore
-from hardware_sim.course.isa import OPERATIONS
-from hardware_sim.course.lowering import lower
-from hardware_sim.course.machine import COURSE, WIDE, Machine
+from hardware_sim.scoreboard import run
+from hardware_sim.ternary_core import operation_counts as joules, timing
+from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.ternary_core.isa import OPERATIONS
+from hardware_sim.ternary_core.lowering import lower
+from hardware_sim.ternary_core.machine import COURSE, WIDE, Machine
 from hardware_sim.trace import moved, total_cycles
 from mmf_teach.__main__ import main
-from mmf_teach.bench import simulator
-from mmf_teach.cost.quantity import Quantity, load
 from mmf_teach.cost.sizes import sizes
+from mmf_teach.engine.accelerator import Accelerator
+from mmf_teach.engine.bench import simulator
+from mmf_teach.engine.runtime import Engine
 from mmf_teach.model.checkpoint import load_model
-from mmf_teach.model.engine import Engine
 from mmf_teach.model.generate import Reader, generate
-from mmf_teach.model.integer import IntegerModel
 from mmf_teach.paths import DATA, SHIPPED_MODEL
+from mmf_teach.quantity import Quantity, load
+from mmf_teach.reference.integer_model import IntegerModel
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=60)
 

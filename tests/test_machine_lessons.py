@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hardware_sim.assembler import assemble
-from hardware_sim.core import run
-from hardware_sim.ddr4 import Ddr4
-from hardware_sim.dram import FixedLatency
-from hardware_sim.published import golden
-from hardware_sim.published.by_hand import (
+from hardware_sim.dram.ddr4 import Ddr4
+from hardware_sim.dram.simple import FixedLatency
+from hardware_sim.paper2024 import golden
+from hardware_sim.paper2024.inputs import random_memory
+from hardware_sim.paper2024.isa import OPERATIONS, instruction_set
+from hardware_sim.paper2024.machine import TOKEN_MIXER, paper2024
+from hardware_sim.paper2024.reference import (
     ROWWISE,
     decode,
     divide,
@@ -22,10 +23,7 @@ from hardware_sim.published.by_hand import (
     remember,
     run_lines,
 )
-from hardware_sim.published.inputs import random_memory
-from hardware_sim.published.isa import OPERATIONS, instruction_set
-from hardware_sim.published.machine import TOKEN_MIXER, paper2024
-from hardware_sim.published.timing_by_hand import (
+from hardware_sim.paper2024.timing_reference import (
     CLOSED,
     CONFLICT,
     HIT,
@@ -35,11 +33,12 @@ from hardware_sim.published.timing_by_hand import (
     schedule,
     total,
 )
-from hardware_sim.published.units import rowwise, tmatmul
+from hardware_sim.paper2024.units import rowwise, tmatmul
+from hardware_sim.scoreboard import run
 from hardware_sim.trace import total_cycles, waits
-from mmf_teach.figures.register_trace import register_trace
-from mmf_teach.figures.timeline import UNIT_COLOURS, timeline
-from mmf_teach.widgets.stepper import SHOWN, Stepper, instruction_rows
+from mmf_teach.lesson.figures.register_trace import register_trace
+from mmf_teach.lesson.figures.timeline import UNIT_COLOURS, timeline
+from mmf_teach.lesson.widgets.stepper import SHOWN, Stepper, instruction_rows
 from tests.test_core import programs
 
 SHORT = instruction_set(address_bits=16)

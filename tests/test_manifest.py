@@ -5,8 +5,8 @@ import tomllib
 
 import pytest
 
-from mmf_teach.notebook import manifest
 from mmf_teach.paths import DATA
+from mmf_teach.tools import manifest
 
 KEPT, OTHER = b"kept\r\n", b"other"
 

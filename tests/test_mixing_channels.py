@@ -6,24 +6,23 @@ import numpy as np
 import pytest
 import torch
 from fixtures.tiny import CORPUS
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmf_teach.checks.mixing_channels import is_rms_norm
-from mmf_teach.figures import style
-from mmf_teach.figures.letter_rows import NEWLINE, SPACE, letter_rows
-from mmf_teach.figures.power_lines import power_lines
-from mmf_teach.kernels.fused_bit_linear.naive import bit_linear, rms_norm
 from mmf_teach.layers.bit_linear import TernaryLinear
 from mmf_teach.layers.block import Block
-from mmf_teach.layers.channels_by_hand import block_step, glu, half_block, silu, stream_sizes
 from mmf_teach.layers.glu import GLU
+from mmf_teach.lesson import quiz
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.letter_rows import NEWLINE, SPACE, letter_rows
+from mmf_teach.lesson.figures.power_lines import power_lines
+from mmf_teach.lesson.widgets.letter_trace import LONGEST, LetterTrace, in_words
+from mmf_teach.model.ablation import PARTS, without
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig, inner_width
-from mmf_teach.model.taken_out import PARTS, without
 from mmf_teach.model.traces import channel_mixer_trace, stream, token_mixer_trace
-from mmf_teach.notebook import quiz
-from mmf_teach.widgets.letter_trace import LONGEST, LetterTrace, in_words
+from mmf_teach.reference.bit_linear import bit_linear, rms_norm
+from mmf_teach.reference.block import block_step, glu, half_block, silu, stream_sizes
 
 TEXT = "a man had a hat."
 

@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 import torch
 
-from mmf_teach.kernels.mlgru_scan import chunked, compiled, doubling, fastest, naive
+from mmf_teach.engine.mlgru_scan import chunked, compiled, doubling, fastest
+from mmf_teach.layers import mlgru_scan as naive
 
 SIZES = [(1, 1, 1), (3, 17, 5), (2, 63, 64), (1, 130, 33)]
 AT_ONCE_TOLERANCE = 1e-6                     # doubling and chunks add in another order: some roundings of float32
@@ -155,7 +156,7 @@ def test_another_process_computes_the_same_from_the_compilation_cache():
     compiled.mlgru_scan(f.detach(), c.detach(), h.detach())          # from now on the cache holds it
     program = """
 import torch
-from mmf_teach.kernels.mlgru_scan import compiled
+from mmf_teach.engine.mlgru_scan import compiled
 torch.manual_seed(2 * 3 * 4)
 f, c, h = torch.rand(2, 3, 4), torch.randn(2, 3, 4), torch.randn(2, 4)
 f[:, ::5], f[:, 1::5] = 0.0, 1.0

@@ -9,7 +9,7 @@ import pytest
 from fixtures import make
 from fixtures.tiny import ROOT, environment
 
-from mmf_teach.notebook import guards
+from mmf_teach.tools import guards
 
 FIXTURES = ROOT / "tests" / "fixtures"
 CONTROL = FIXTURES / "must_pass" / "control.ipynb"

@@ -4,8 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from mmf_teach.ternary.packing import pack_2bit, pack_base3, unpack_2bit, unpack_base3
 

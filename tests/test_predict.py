@@ -5,12 +5,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from mmf_teach.notebook import ledger, predict
-from mmf_teach.notebook.predict import committed, distance, octaves_off, reveal, shown
-from mmf_teach.widgets.prediction import Curve
+from mmf_teach.lesson import ledger, predict
+from mmf_teach.lesson.predict import committed, distance, octaves_off, reveal, shown
+from mmf_teach.lesson.widgets.prediction import Curve
 
 CURVE = Curve((1.0, 2.0, 4.0), 0.0, 10.0, "batch", "speed")
 

@@ -7,9 +7,9 @@ import pytest
 from fixtures.tiny import mmf
 
 from mmf_teach.__main__ import main
-from mmf_teach.checks.exercise import FILES
-from mmf_teach.notebook import course_map, ledger, progress_page, quiz
-from mmf_teach.notebook.progress_page import Panel, export, rows
+from mmf_teach.lesson import course_map, ledger, progress_page, quiz
+from mmf_teach.lesson.exercise import FILES
+from mmf_teach.lesson.progress_page import Panel, export, rows
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fixtures.sums import LAW, Thorny, ThornyError, for_ever, raising
 
-from mmf_teach.checks.exercise import ERROR, NOT_YET, PASSED, TODO
-from mmf_teach.checks.trial import todo
+from mmf_teach.lesson.exercise import ERROR, NOT_YET, PASSED, TODO
+from mmf_teach.lesson.trial import todo
 
 
 def law(do, undo):

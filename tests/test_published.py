@@ -4,19 +4,18 @@ import tomllib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hardware_sim.assembler import assemble
-from hardware_sim.core import run
-from hardware_sim.dram import Bus
+from hardware_sim.dram.simple import Bus
 from hardware_sim.isa import Instruction
-from hardware_sim.published import clocked, golden
-from hardware_sim.published.inputs import named_memory, needed, random_memory, stored_vector
-from hardware_sim.published.isa import PUBLISHED
-from hardware_sim.published.machine import TOKEN_MIXER, PublishedMachine, facts, paper2024
-from hardware_sim.published.units import load_store, norm, rowwise, tmatmul
+from hardware_sim.paper2024 import clocked, golden
+from hardware_sim.paper2024.inputs import named_memory, needed, random_memory, stored_vector
+from hardware_sim.paper2024.isa import PUBLISHED
+from hardware_sim.paper2024.machine import TOKEN_MIXER, PublishedMachine, facts, paper2024
+from hardware_sim.paper2024.units import load_store, norm, rowwise, tmatmul
+from hardware_sim.scoreboard import run
 from hardware_sim.trace import total_cycles
 from tests.test_core import latencies, programs
 

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mmf_teach.cost import quantity
-from mmf_teach.cost.quantity import KINDS, Quantity, QuantityTable, load, read
+from mmf_teach import quantity
 from mmf_teach.paths import DATA
+from mmf_teach.quantity import KINDS, Quantity, QuantityTable, load, read
 
 TABLES = sorted(path for folder in ("energy", "quality", "machine") for path in (DATA / folder).glob("*.toml"))
 WHOLE = {"value": 0.1, "unit": "pJ/operation", "kind": "quoted", "source": "Somebody, 2014, p. 10"}

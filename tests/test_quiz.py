@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from mmf_teach.notebook import course_map, ledger, quiz
-from mmf_teach.notebook.quiz import EXIT_QUESTIONS, Choice, Question, bank, exit_ticket, of, to_retrieve, warm_up
+from mmf_teach.lesson import course_map, ledger, quiz
+from mmf_teach.lesson.quiz import EXIT_QUESTIONS, Choice, Question, bank, exit_ticket, of, to_retrieve, warm_up
 from mmf_teach.paths import DATA, ROOT
 
 WRITTEN = [lesson.name[:2] for lesson in course_map.lessons() if lesson.written]

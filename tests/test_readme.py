@@ -4,8 +4,8 @@ import json
 import re
 
 from mmf_teach.__main__ import COMMANDS
+from mmf_teach.lesson import course_map
 from mmf_teach.model.checkpoint import size_bytes
-from mmf_teach.notebook import course_map
 from mmf_teach.paths import ROOT, SHIPPED_MODEL
 
 README = (ROOT / "README.md").read_text("utf-8")

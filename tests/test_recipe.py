@@ -5,8 +5,7 @@ import json
 
 import pytest
 from fixtures.tiny import RECIPE, ROOT, recipe_file
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mmf_teach.training.recipe import Recipe
 

@@ -30,7 +30,7 @@ from fixtures.released import (
 from fixtures.tiny import environment, mmf
 
 from mmf_teach.__main__ import main
-from mmf_teach.layers.packed_linear import PackedLinear
+from mmf_teach.engine.packed_linear import PackedLinear
 from mmf_teach.model import released
 from mmf_teach.model.build import build
 from mmf_teach.model.checkpoint import FORMAT, load_model, read_config
@@ -591,7 +591,7 @@ def test_a_converted_model_writes_text_and_says_how_much_memory_it_took(ours, ca
 
 @with_tokenizers
 def test_a_text_is_over_where_the_model_ends_it(ours, capsys, monkeypatch):
-    monkeypatch.setattr("mmf_teach.commands.generate.generate", lambda *_: iter([270, 274, 2, 270]))
+    monkeypatch.setattr("mmf_teach.tools.commands.generate.generate", lambda *_: iter([270, 274, 2, 270]))
     assert main(["generate", "the cat", "--model", str(ours)]) == 0
     assert capsys.readouterr().out == "the catt the\n"
 

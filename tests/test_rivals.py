@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from mmf_teach.kernels.selective_scan import compiled, doubling, naive
+from mmf_teach.engine.selective_scan import compiled, doubling
+from mmf_teach.layers import selective_scan as naive
 from mmf_teach.layers.attention import Attention
 from mmf_teach.layers.binary_linear import BinaryLinear, SignLinear, sign_mean
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear, absmax

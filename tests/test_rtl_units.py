@@ -8,11 +8,6 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from hardware_sim.course.core import cycles
-from hardware_sim.course.isa import COURSE_SET, OPERATIONS
-from hardware_sim.course.machine import Machine
-from hardware_sim.course.memory import stream
-from hardware_sim.course.units import norm, rowwise
 from hardware_sim.isa import Instruction
 from hardware_sim.rtl.adder import Adder
 from hardware_sim.rtl.cosim import Circuit
@@ -27,6 +22,11 @@ from hardware_sim.rtl.sigmoid import Sigmoid
 from hardware_sim.rtl.stream import Stream
 from hardware_sim.rtl.timer import Timer
 from hardware_sim.rtl.walk import Walk
+from hardware_sim.ternary_core.cost_table import cycles
+from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS
+from hardware_sim.ternary_core.machine import Machine
+from hardware_sim.ternary_core.read_stream import stream
+from hardware_sim.ternary_core.units import norm, rowwise
 from mmf_teach.ternary import fixed_point as fp
 
 LOW, HIGH = -(1 << 31), (1 << 31) - 1

@@ -4,8 +4,7 @@ from itertools import pairwise
 from math import pi
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mmf_teach.training.schedule import learning_rate
 

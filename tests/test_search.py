@@ -6,9 +6,7 @@ from itertools import product
 import joblib
 import pytest
 
-from hardware_sim.course.machine import COURSE, Machine
-from hardware_sim.course.timing import token_cycles
-from hardware_sim.search import (
+from hardware_sim.studies.design_search import (
     CHOICES,
     Budget,
     adders,
@@ -25,6 +23,8 @@ from hardware_sim.search import (
     sram_bits,
     table,
 )
+from hardware_sim.ternary_core.machine import COURSE, Machine
+from hardware_sim.ternary_core.timing import token_cycles
 from mmf_teach.model.config import ModelConfig
 
 SMALL = ModelConfig("matmul_free", 11, 32, 1)

@@ -8,29 +8,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 from numba import njit
 
-from mmf_teach.kernels import ternary_matmul as package
-from mmf_teach.kernels.ternary_matmul import (
-    amx,
+from mmf_teach.engine import ternary_matmul as package
+from mmf_teach.engine.intrinsics import amx, simd
+from mmf_teach.engine.ternary_matmul import (
+    amx_tiles as tiles,
     any_batch,
-    bit_planes,
-    fastest,
+    choice as fastest,
+    int8_dot as vnni,
+    kernel as way_module,
+    lookup_5_in_8 as tables_of_five,
+    lookup_9_in_16 as tables_of_nine,
     pairs,
-    simd,
+    popcount as bit_planes,
     skipping,
-    tables_of_five,
-    tables_of_nine,
-    tiles,
     two_bits,
-    vnni,
 )
-from mmf_teach.kernels.ternary_matmul import way as way_module
-from mmf_teach.kernels.ternary_matmul.naive import ternary_matmul
-from mmf_teach.kernels.ternary_matmul.way import Packed
+from mmf_teach.engine.ternary_matmul.kernel import Packed
+from mmf_teach.reference.ternary_matmul import ternary_matmul
 from mmf_teach.ternary.packing import pack_base3
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=150)
@@ -549,7 +547,7 @@ def python(code, **variables):
 
 EXACT = """
 import time, numpy as np
-from mmf_teach.kernels import ternary_matmul
+from mmf_teach.engine import ternary_matmul
 r = np.random.default_rng(0)
 trits, codes = r.integers(-1, 2, (1100, 1000)).astype(np.int8), r.integers(-128, 128, (2, 1000)).astype(np.int8)
 began = time.perf_counter()
@@ -580,7 +578,7 @@ def test_small_arrays_begin_at_a_cache_line_and_large_ones_at_a_page(count, step
 
 AT_THE_EDGE = """
 import ctypes, mmap, numpy as np
-from mmf_teach.kernels.ternary_matmul.fastest import runnable
+from mmf_teach.engine.ternary_matmul.choice import runnable
 page, libc = mmap.PAGESIZE, ctypes.CDLL(None, use_errno=True)
 pages = mmap.mmap(-1, 2 * page)
 start = ctypes.addressof(ctypes.c_char.from_buffer(pages))
@@ -617,5 +615,5 @@ def test_a_processor_with_avx2_and_no_more_multiplies_pairs(tmp_path):
 
 
 def test_the_naive_way_is_imported_without_a_compiler():
-    code = "import sys; import mmf_teach.kernels.ternary_matmul.naive; print('numba' in sys.modules)"
+    code = "import sys; import mmf_teach.reference.ternary_matmul; print('numba' in sys.modules)"
     assert python(code) == ["False"]

@@ -4,15 +4,14 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from hardware_sim.course import weights
-from hardware_sim.course.image import LINE, Placing
-from hardware_sim.course.machine import Machine
-from hardware_sim.course.timing import token_cycles
-from hardware_sim.course.units import tmatmul
-from hardware_sim.lowering_by_hand import addresses, count_loads, give_up, tiles_of
+from hardware_sim.ternary_core import weights
+from hardware_sim.ternary_core.image import LINE, Placing
+from hardware_sim.ternary_core.lowering_reference import addresses, count_loads, give_up, tiles_of
+from hardware_sim.ternary_core.machine import Machine
+from hardware_sim.ternary_core.timing import token_cycles
+from hardware_sim.ternary_core.units import tmatmul
 from mmf_teach.checks.the_model_on_the_machine import is_a_possible_clock
 from mmf_teach.cost.sizes import sizes
 

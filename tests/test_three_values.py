@@ -5,25 +5,24 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
-from mmf_teach.checks.exercise import NOT_YET, exercise
-from mmf_teach.checks.property_test import PropertyTest, rejects
 from mmf_teach.checks.three_values_are_enough import EXERCISES, AddOnly, unpack_undoes_pack
-from mmf_teach.cost.quantity import load
-from mmf_teach.figures import style
-from mmf_teach.figures.running_sum import running_sum
-from mmf_teach.kernels.ternary_matmul import masked, naive
-from mmf_teach.notebook import quiz
-from mmf_teach.notebook.parsons import check_order
+from mmf_teach.engine.ternary_matmul import masked
+from mmf_teach.lesson import quiz
+from mmf_teach.lesson.exercise import NOT_YET, exercise
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.running_sum import running_sum
+from mmf_teach.lesson.parsons import check_order
+from mmf_teach.lesson.property_test import PropertyTest, rejects
+from mmf_teach.lesson.widgets import packing_byte, ternary_dot as dot_widget
+from mmf_teach.lesson.widgets.packing_byte import PackingByte
+from mmf_teach.lesson.widgets.ternary_dot import TernaryDot
+from mmf_teach.quantity import load
+from mmf_teach.reference import ternary_matmul as naive
 from mmf_teach.ternary.accumulator import accumulator_bits
 from mmf_teach.ternary.packing import pack_2bit, pack_base3, unpack_2bit, unpack_base3
 from mmf_teach.ternary.trits import ternary_dot
-from mmf_teach.widgets import packing_byte
-from mmf_teach.widgets import ternary_dot as dot_widget
-from mmf_teach.widgets.packing_byte import PackingByte
-from mmf_teach.widgets.ternary_dot import TernaryDot
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=150)
 TESTS = [one for one in EXERCISES if isinstance(one, PropertyTest)]

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mmf_teach.__main__ import main
-from mmf_teach.bench import scan, train
-from mmf_teach.kernels.mlgru_scan import naive
+from mmf_teach.engine.bench import scan, train
+from mmf_teach.layers import mlgru_scan as naive
 from mmf_teach.layers.bit_linear import BitLinear, readable
 from mmf_teach.paths import DATA
 

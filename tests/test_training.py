@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures.tiny import CORPUS, RECIPE, TEXT, environment, recipe_file
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -471,7 +470,7 @@ def test_a_gpu_that_is_not_there_is_told_before_anything_is_written(own_text, tm
 
 SAVING_OFTEN = """
 import functools, sys
-from mmf_teach.commands import train as command
+from mmf_teach.tools.commands import train as command
 command.train = functools.partial(command.train, save_every_s=0)
 from mmf_teach.__main__ import main
 from mmf_teach.hardware import one_thread

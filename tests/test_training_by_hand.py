@@ -3,20 +3,19 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mmf_teach.checks.training_with_three_values import climbs_and_comes_down
-from mmf_teach.figures.step_lines import step_lines
 from mmf_teach.layers.bit_linear import BitLinear
 from mmf_teach.layers.straight_through import straight_through
+from mmf_teach.lesson import quiz
+from mmf_teach.lesson.figures.step_lines import step_lines
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.notebook import quiz
 from mmf_teach.paths import DATA
+from mmf_teach.reference.training import gradients, run, update
 from mmf_teach.ternary.quantise import absmax, absmean
-from mmf_teach.training.by_hand import gradients, run, update
 from mmf_teach.training.corpus import CORPORA
 from mmf_teach.training.flips import FlipWatch, flipped, trits_of
 from mmf_teach.training.recipe import Recipe

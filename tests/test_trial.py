@@ -7,9 +7,9 @@ import time
 import pytest
 from fixtures.sums import SUM, for_ever, total
 
-from mmf_teach.checks import exercise as engine
-from mmf_teach.checks.exercise import ERROR, NOT_YET, PASSED
-from mmf_teach.checks.trial import Todo, TooLong, call, todo, within_time
+from mmf_teach.lesson import exercise as engine
+from mmf_teach.lesson.exercise import ERROR, NOT_YET, PASSED
+from mmf_teach.lesson.trial import Todo, TooLong, call, todo, within_time
 
 LIMIT_S = 0.3                                # for functions that never end
 

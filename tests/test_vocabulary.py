@@ -1,8 +1,7 @@
 """Letters become numbers and come back, and a letter that is not known is named."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mmf_teach.model.vocabulary import Vocabulary
 

@@ -12,8 +12,14 @@ from safetensors.numpy import load_file
 
 from mmf_teach.checks.a_whole_language_model import carries_its_state
 from mmf_teach.layers.bit_linear import readable
-from mmf_teach.model import differences
-from mmf_teach.model.by_hand import (
+from mmf_teach.model import paper_to_released as differences
+from mmf_teach.model.checkpoint import load_model
+from mmf_teach.model.config import ModelConfig
+from mmf_teach.model.matmul_free import MatMulFree
+from mmf_teach.model.matmul_free_released import MatMulFreeReleased
+from mmf_teach.model.paper_to_released import DIFFERENCES, Between
+from mmf_teach.paths import SHIPPED_MODEL
+from mmf_teach.reference.language_model import (
     StoredMap,
     bit_linear_multiplications,
     lower_bounds,
@@ -22,13 +28,7 @@ from mmf_teach.model.by_hand import (
     surprise,
     write_greedily,
 )
-from mmf_teach.model.checkpoint import load_model
-from mmf_teach.model.config import ModelConfig
-from mmf_teach.model.differences import DIFFERENCES, Between
-from mmf_teach.model.matmul_free import MatMulFree
-from mmf_teach.model.matmul_free_released import MatMulFreeReleased
-from mmf_teach.paths import SHIPPED_MODEL
-from mmf_teach.training import differences as training
+from mmf_teach.training import paper_to_released_runs as training
 
 TEXT = torch.tensor([[1, 4, 2, 0, 3, 3, 1]])
 CONFIG = ModelConfig("matmul_free", 5, 16, 3)

@@ -13,27 +13,27 @@ from fixtures.tiny import CORPUS
 from IPython.core.formatters import DisplayFormatter
 
 from hardware_sim.assembler import assemble
-from hardware_sim.published.inputs import random_memory
-from hardware_sim.published.machine import TOKEN_MIXER, paper2024
+from hardware_sim.paper2024.inputs import random_memory
+from hardware_sim.paper2024.machine import TOKEN_MIXER, paper2024
 from mmf_teach.cost.formulas import remaining_operations, ternary_operations
-from mmf_teach.figures import style
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.predict import predict
+from mmf_teach.lesson.quiz import exit_ticket
+from mmf_teach.lesson.widgets import explorer, outlier, writer
+from mmf_teach.lesson.widgets.bit_planes import BitPlanes
+from mmf_teach.lesson.widgets.compare import Compare
+from mmf_teach.lesson.widgets.energy_split import EnergySplit
+from mmf_teach.lesson.widgets.letter_trace import LetterTrace
+from mmf_teach.lesson.widgets.moved_bytes import MovedBytes
+from mmf_teach.lesson.widgets.outlier import EDGES, RULES, SHAPES, SIZES, Outlier, in_words, others, outlier_view
+from mmf_teach.lesson.widgets.packing_byte import PackingByte
+from mmf_teach.lesson.widgets.stepper import Stepper
+from mmf_teach.lesson.widgets.ternary_dot import TernaryDot
+from mmf_teach.lesson.widgets.writer import Writer, count_operations, writing
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.generate import generate
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.predict import predict
-from mmf_teach.notebook.quiz import exit_ticket
-from mmf_teach.widgets import explorer, outlier, writer
-from mmf_teach.widgets.bit_planes import BitPlanes
-from mmf_teach.widgets.compare import Compare
-from mmf_teach.widgets.energy_split import EnergySplit
-from mmf_teach.widgets.letter_trace import LetterTrace
-from mmf_teach.widgets.moved_bytes import MovedBytes
-from mmf_teach.widgets.outlier import EDGES, RULES, SHAPES, SIZES, Outlier, in_words, others, outlier_view
-from mmf_teach.widgets.packing_byte import PackingByte
-from mmf_teach.widgets.stepper import Stepper
-from mmf_teach.widgets.ternary_dot import TernaryDot
-from mmf_teach.widgets.writer import Writer, count_operations, writing
 
 EVERY = {                                    # one of each kind; the writer, which needs a model, has tests of its own
     "bit_planes": BitPlanes, "compare": Compare, "energy_split": EnergySplit, "outlier": Outlier,

@@ -14,10 +14,10 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from hardware_sim.course.machine import COURSE
-from hardware_sim.course.weights import lower_model
 from hardware_sim.rtl import programs, verilated
 from hardware_sim.rtl.cosim import Circuit, on_model
+from hardware_sim.ternary_core.machine import COURSE
+from hardware_sim.ternary_core.weights import lower_model
 from mmf_teach.paths import SHIPPED_MODEL
 
 WIDTHS = tuple(4 << bits for bits in range(8))
@@ -60,7 +60,7 @@ def by_chance(options: argparse.Namespace) -> int:
 def shipped(tokens: int) -> int:
     """One token after the other, each with the memories that the one before left; how many of them differ."""
     from mmf_teach.model.checkpoint import load_model  # torch takes seconds to start
-    from mmf_teach.model.integer import IntegerModel
+    from mmf_teach.reference.integer_model import IntegerModel
 
     lowered, memory = lower_model(IntegerModel.of(load_model(SHIPPED_MODEL)[0]), COURSE)
     program, differ = list(lowered.program), 0

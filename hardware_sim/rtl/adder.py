@@ -14,9 +14,9 @@ from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
-from hardware_sim.course.machine import Machine
 from hardware_sim.rtl.lane import CODE, TernaryLane, sum_shape
 from hardware_sim.rtl.slices import chosen, split, spread
+from hardware_sim.ternary_core.machine import Machine
 
 
 class Adder(Component):

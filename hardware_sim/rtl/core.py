@@ -1,8 +1,8 @@
 """The whole core: it fetches a word a cycle and hands it to its unit as soon as all that it names is free.
 
 Course    notebook 13, "The model on the machine"
-Cycles    the rules of hardware_sim/core.py: in order, at most one a cycle; an instruction waits for its unit, for every
-          register it names and, where it uses memory, for whoever has the memory port
+Cycles    the rules of hardware_sim/scoreboard.py: in order, at most one a cycle; an instruction waits for its unit, for
+          every register it names and, where it uses memory, for whoever has the memory port
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,6 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from hardware_sim.course.isa import COURSE_SET, OPERATIONS
-from hardware_sim.course.machine import Machine
 from hardware_sim.isa import Instruction
 from hardware_sim.rtl.arithmetic import wire
 from hardware_sim.rtl.load_store import TOKEN, LoadStore
@@ -24,6 +22,8 @@ from hardware_sim.rtl.rowwise import Rowwise
 from hardware_sim.rtl.stream import reading, writing
 from hardware_sim.rtl.tmatmul import Tmatmul
 from hardware_sim.rtl.word import WORD, said, uses
+from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS
+from hardware_sim.ternary_core.machine import Machine
 
 WORDS = 256                                  # instructions that a core keeps, unless it is built for more
 BITS = WORD.size                             # of an instruction word

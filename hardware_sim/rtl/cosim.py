@@ -4,7 +4,7 @@ Course    notebook 13, "The model on the machine"
 Compared  registers, the norm unit's four numbers, all of memory, start and end of every instruction,
           and the cycle in which the core is ready again
           circuit: rtl/core.py in Amaranth's simulator, with the memory of rtl/memory.py
-          model: course/golden.py for values, hardware_sim/core.py with course/core.py for cycles
+          model: course/golden.py for values, hardware_sim/scoreboard.py with course/core.py for cycles
 Covered   lanes, row lanes, port and burst sizes, requests under way (each of the two readers has as many as the machine
           says), read latency, number of registers, single and double buffering
 Not       memories other than one of fixed latency: no banks, no refresh, nobody else on the bus
@@ -18,14 +18,14 @@ from amaranth.sim import Simulator, SimulatorContext
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
-from hardware_sim.core import run
-from hardware_sim.course.core import CourseCore
-from hardware_sim.course.golden import Golden
-from hardware_sim.course.machine import Machine
 from hardware_sim.isa import Instruction
 from hardware_sim.rtl.core import Core, words_of
 from hardware_sim.rtl.log import Log
 from hardware_sim.rtl.memory import FixedLatencyMemory, Request
+from hardware_sim.scoreboard import run
+from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.ternary_core.golden import Golden
+from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.trace import total_cycles
 
 LONGEST = 100_000                            # cycles, after which a program that has not ended is given up

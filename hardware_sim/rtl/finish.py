@@ -11,10 +11,10 @@ Cycles    229: load, 64 bits of the mean, load, 32 of its root, load, 64 of the 
 from amaranth import Array, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from hardware_sim.course.isa import COURSE_SET
 from hardware_sim.rtl.arithmetic import wire
 from hardware_sim.rtl.divider import DIVIDEND, Divider
 from hardware_sim.rtl.root import Root
+from hardware_sim.ternary_core.isa import COURSE_SET
 from mmf_teach.ternary.fixed_point import INVERSE, LARGEST_CODE, LARGEST_MEAN, ROOT, SCALE, SMALLEST_SQUARE, to_fixed
 
 SQUARES = 63                                 # bits: the sum of squares stops at the largest number they hold

@@ -12,13 +12,13 @@ from amaranth import Module, Signal
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from hardware_sim.course.machine import Machine
-from hardware_sim.course.units import load_store as law
 from hardware_sim.rtl.registers import named, one_hot, read_port, write_port
 from hardware_sim.rtl.stream import ADDRESS, Stream, reading, writing
 from hardware_sim.rtl.timer import Timer
 from hardware_sim.rtl.walk import Walk
 from hardware_sim.rtl.word import WORD, said
+from hardware_sim.ternary_core.machine import Machine
+from hardware_sim.ternary_core.units import load_store as law
 
 TOKEN = 16                                   # bits of the core's one input
 

@@ -6,9 +6,9 @@ Course    notebook 11, "Counting cycles"
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hardware_sim.course.isa import LOAD_STORE, OPERATIONS
 from hardware_sim.isa import Instruction
 from hardware_sim.rtl.core import DONE
+from hardware_sim.ternary_core.isa import LOAD_STORE, OPERATIONS
 
 
 @dataclass

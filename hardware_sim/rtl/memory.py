@@ -10,7 +10,7 @@ from typing import NamedTuple
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from hardware_sim.course.machine import Machine
+from hardware_sim.ternary_core.machine import Machine
 
 
 class Request(NamedTuple):

@@ -10,12 +10,12 @@ Cycles    clr                1
 from amaranth import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from hardware_sim.course.machine import Machine
 from hardware_sim.rtl.arithmetic import ELEMENT, clamped, rounded, saturated, wire
 from hardware_sim.rtl.finish import FACTOR, LARGEST, SQUARES, Finish
 from hardware_sim.rtl.registers import named, read_port, write_port
 from hardware_sim.rtl.walk import Walk
 from hardware_sim.rtl.word import WORD, said
+from hardware_sim.ternary_core.machine import Machine
 from mmf_teach.ternary.fixed_point import ACTIVATION, INVERSE, LARGEST_CODE, SCALE
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from hardware_sim.course.isa import OPERATIONS
-from hardware_sim.course.machine import Machine
 from hardware_sim.isa import Instruction
+from hardware_sim.ternary_core.isa import OPERATIONS
+from hardware_sim.ternary_core.machine import Machine
 
 LANES = 5                                    # how many numbers of lanes there are: d, d / 2 and so on
 VECTORS, TILES = 6, 3                        # places in memory

@@ -15,10 +15,10 @@ from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, PureInterface, Signature
 
-from hardware_sim.course.machine import Machine
 from hardware_sim.rtl.arithmetic import ELEMENT
 from hardware_sim.rtl.slices import chosen, split, spread
 from hardware_sim.rtl.word import REGISTER_OPERANDS, uses
+from hardware_sim.ternary_core.machine import Machine
 
 
 def elements(count: int) -> data.ArrayLayout:

@@ -8,12 +8,12 @@ Cycles    d / row_lanes, and one to begin
 from amaranth import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from hardware_sim.course.machine import Machine
 from hardware_sim.rtl.arithmetic import ELEMENT, clamped, rounded, saturated, wire
 from hardware_sim.rtl.registers import named, read_port, write_port
 from hardware_sim.rtl.sigmoid import Sigmoid
 from hardware_sim.rtl.walk import Walk
 from hardware_sim.rtl.word import WORD, said, uses
+from hardware_sim.ternary_core.machine import Machine
 from mmf_teach.ternary.fixed_point import ACTIVATION, GATE, MEMORY
 
 ONE = 1 << GATE

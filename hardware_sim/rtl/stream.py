@@ -10,7 +10,7 @@ from amaranth import Module, Signal
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, Signature
 
-from hardware_sim.course.machine import Machine
+from hardware_sim.ternary_core.machine import Machine
 
 ADDRESS = 32                                 # bits
 

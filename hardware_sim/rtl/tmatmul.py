@@ -18,8 +18,6 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from hardware_sim.course.machine import Machine
-from hardware_sim.course.units import tmatmul as law
 from hardware_sim.rtl.adder import Adder
 from hardware_sim.rtl.arithmetic import saturated
 from hardware_sim.rtl.registers import one_hot, read_port, write_port
@@ -27,6 +25,8 @@ from hardware_sim.rtl.stream import Stream, reading
 from hardware_sim.rtl.timer import Timer
 from hardware_sim.rtl.walk import Walk
 from hardware_sim.rtl.word import WORD, said
+from hardware_sim.ternary_core.machine import Machine
+from hardware_sim.ternary_core.units import tmatmul as law
 
 ORDER = data.StructLayout({"y": 5, "a": 5, "in_place": 1})   # what must be remembered of an instruction
 

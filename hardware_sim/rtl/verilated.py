@@ -16,11 +16,11 @@ from amaranth.back import rtlil
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from hardware_sim.course.machine import Machine
 from hardware_sim.isa import Instruction
 from hardware_sim.rtl.core import BITS, WORDS, Core, words_of
 from hardware_sim.rtl.cosim import Seen
 from hardware_sim.rtl.log import Log
+from hardware_sim.ternary_core.machine import Machine
 
 TOOLS = ("yosys", "verilator", "g++", "make")
 WORD_BYTES = -(-BITS // 8)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from mmf_teach.checks.exercise import Exercise
-from mmf_teach.checks.property_test import PropertyTest
-from mmf_teach.model.by_hand import (
+from mmf_teach.lesson.exercise import Exercise
+from mmf_teach.lesson.property_test import PropertyTest
+from mmf_teach.reference.language_model import (
     bit_linear_multiplications,
     lower_bounds,
     multiplications_left,

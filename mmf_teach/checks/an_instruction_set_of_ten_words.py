@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from hardware_sim.published.by_hand import (
+from hardware_sim.paper2024.reference import (
     ROWWISE,
     divide,
     encode,
@@ -14,7 +14,7 @@ from hardware_sim.published.by_hand import (
     run_lines,
     step,
 )
-from mmf_teach.checks.exercise import Exercise
+from mmf_teach.lesson.exercise import Exercise
 
 ELEMENTS = (-128, 127)
 FIELDS = [("unit", 3), ("op", 3), ("a", 3), ("b", 3), ("y", 3), ("memory", 2), ("@", 16)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from hardware_sim.published.timing_by_hand import (
+from hardware_sim.paper2024.timing_reference import (
     CLOSED,
     CONFLICT,
     HIT,
@@ -14,8 +14,8 @@ from hardware_sim.published.timing_by_hand import (
     schedule,
     total,
 )
-from mmf_teach.checks.exercise import Exercise
-from mmf_teach.checks.property_test import PropertyTest
+from mmf_teach.lesson.exercise import Exercise
+from mmf_teach.lesson.property_test import PropertyTest
 
 NEEDS = ("load", "rowwise", "tmatmul", "port", "v0", "v1", "v2")
 PROGRAMS = (                                    # what a test of a scheduler is given to try

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy import ndarray
 
-from mmf_teach.checks.exercise import Exercise
-from mmf_teach.checks.property_test import PropertyTest
 from mmf_teach.cost.traffic import reading_us, weight_bytes
-from mmf_teach.kernels.ternary_matmul.counting_by_hand import code_planes, dot_by_counting, trit_planes
-from mmf_teach.kernels.ternary_matmul.naive import ternary_matmul
-from mmf_teach.kernels.ternary_matmul.tables_by_hand import dot_by_tables, longest_chunk, table_of_three
+from mmf_teach.lesson.exercise import Exercise
+from mmf_teach.lesson.property_test import PropertyTest
+from mmf_teach.reference.lookup_table_product import dot_by_tables, longest_chunk, table_of_three
+from mmf_teach.reference.popcount_product import code_planes, dot_by_counting, trit_planes
+from mmf_teach.reference.ternary_matmul import ternary_matmul
 
 
 def agrees_with_a_loop(product: Callable) -> bool:

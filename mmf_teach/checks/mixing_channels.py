@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from mmf_teach.checks.exercise import Exercise
-from mmf_teach.checks.property_test import PropertyTest
-from mmf_teach.kernels.fused_bit_linear.naive import EPSILON, rms_norm
-from mmf_teach.layers.channels_by_hand import block_step, glu, half_block, silu, stream_sizes
+from mmf_teach.lesson.exercise import Exercise
+from mmf_teach.lesson.property_test import PropertyTest
 from mmf_teach.model.config import inner_width
+from mmf_teach.reference.bit_linear import EPSILON, rms_norm
+from mmf_teach.reference.block import block_step, glu, half_block, silu, stream_sizes
 
 
 def is_rms_norm(norm: Callable) -> bool:

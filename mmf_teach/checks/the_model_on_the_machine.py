@@ -7,10 +7,10 @@ from math import ceil
 import numpy as np
 from numpy import ndarray
 
-from hardware_sim.ladder import needed_gigabytes_per_second, roof
-from hardware_sim.lowering_by_hand import addresses, count_loads, give_up, tiles_of
-from mmf_teach.checks.exercise import Exercise
-from mmf_teach.checks.property_test import PropertyTest
+from hardware_sim.studies.ladder import needed_gigabytes_per_second, roof
+from hardware_sim.ternary_core.lowering_reference import addresses, count_loads, give_up, tiles_of
+from mmf_teach.lesson.exercise import Exercise
+from mmf_teach.lesson.property_test import PropertyTest
 
 
 def is_a_possible_clock(cycles: Callable) -> bool:

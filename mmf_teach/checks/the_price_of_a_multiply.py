@@ -3,12 +3,12 @@
 from collections import Counter
 from math import ceil, floor
 
-from mmf_teach.checks.exercise import Exercise
 from mmf_teach.cost.counting import counted_dot, matvec_operations
 from mmf_teach.cost.energy import BITS, energy_pj, moving_pj
-from mmf_teach.cost.quantity import Quantity
 from mmf_teach.cost.roofline import attainable
 from mmf_teach.cost.traffic import weight_bytes
+from mmf_teach.lesson.exercise import Exercise
+from mmf_teach.quantity import Quantity
 
 
 def cost(value: float, unit: str = "pJ/operation") -> Quantity:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from mmf_teach.cost import sheet
 from mmf_teach.cost.energy import moving_pj
-from mmf_teach.cost.quantity import Quantity, load
 from mmf_teach.cost.sizes import NAMED, sizes
 from mmf_teach.cost.state import kept_width, moved_numbers
 from mmf_teach.model.config import ModelConfig
+from mmf_teach.quantity import Quantity, load
 
 CAUSES = ("arithmetic", "weights", "state or cache")
 NON_ZERO = 2 / 3                             # share of trits that add or subtract, taken as a round figure

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 
 from mmf_teach.cost.sheet import matrix_weights
 from mmf_teach.cost.watch import Watch, watched
-from mmf_teach.kernels.ternary_matmul.way import Packed, Way
+from mmf_teach.engine.packed_linear import PackedLinear
+from mmf_teach.engine.ternary_matmul.kernel import Packed, Way
 from mmf_teach.layers.binary_linear import SignLinear
 from mmf_teach.layers.bit_linear import TernaryLinear
-from mmf_teach.layers.packed_linear import PackedLinear
 from mmf_teach.layers.rms_norm import RMSNorm
 from mmf_teach.model.build import RUNNING, build
 from mmf_teach.model.config import ModelConfig
@@ -37,7 +37,7 @@ FORMS = ("inference", "training")
 TERNARY = ("ternary_add", "ternary_subtract", "skipped_zero")            # what a trit asks for: 1, -1, 0
 MOST_WEIGHTS = 600_000_000                   # more are counted by formula: this many take minutes to make and run
 PARTS = (                                    # functions that get an account of their own within a layer
-    "mmf_teach.layers.bit_linear.absmax", "mmf_teach.layers.packed_linear.absmax",
+    "mmf_teach.layers.bit_linear.absmax", "mmf_teach.engine.packed_linear.absmax",
 )
 
 
@@ -125,10 +125,10 @@ def scan_counts(f: Tensor, c: Tensor, h: Tensor) -> Counter:
 
 
 KERNELS: dict[str, Callable] = {             # what runs below torch's dispatcher, and what its call costs
-    "mmf_teach.kernels.ternary_matmul.way.Compiled.product": trit_counts,
-    "mmf_teach.kernels.ternary_matmul.way.Plain.product": trit_counts,
-    "mmf_teach.kernels.mlgru_scan.compiled.mlgru_scan": scan_counts,
-    "mmf_teach.kernels.selective_scan.compiled.selective_scan": selective_scan_counts,
+    "mmf_teach.engine.ternary_matmul.kernel.Compiled.product": trit_counts,
+    "mmf_teach.engine.ternary_matmul.kernel.Plain.product": trit_counts,
+    "mmf_teach.engine.mlgru_scan.compiled.mlgru_scan": scan_counts,
+    "mmf_teach.engine.selective_scan.compiled.selective_scan": selective_scan_counts,
 }
 
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmf_teach.kernels.fused_bit_linear.training import fits, trained_bit_linears
+from mmf_teach.engine.bit_linear.training import fits, trained_bit_linears
 from mmf_teach.layers.rms_norm import RMSNorm
 from mmf_teach.ternary.quantise import LARGEST_CODE, SMALLEST
 

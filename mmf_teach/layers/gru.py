@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from mmf_teach.kernels.mlgru_scan.fastest import mlgru_scan
+from mmf_teach.engine.mlgru_scan.fastest import mlgru_scan
 from mmf_teach.layers.mlgru import LONGEST_BIAS
 from mmf_teach.shapes import Features, State
 

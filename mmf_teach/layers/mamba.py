@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
 
-from mmf_teach.kernels.selective_scan.fastest import selective_scan
+from mmf_teach.engine.selective_scan.fastest import selective_scan
 from mmf_teach.layers.block import Block
 from mmf_teach.shapes import Features, State
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.functional import silu
 
-from mmf_teach.kernels.mlgru_scan.fastest import mlgru_scan
+from mmf_teach.engine.mlgru_scan.fastest import mlgru_scan
 from mmf_teach.layers.bit_linear import BitLinear, side_by_side
 from mmf_teach.shapes import Features, State
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from mmf_teach.kernels.mlgru_scan.fastest import mlgru_scan
+from mmf_teach.engine.mlgru_scan.fastest import mlgru_scan
 from mmf_teach.layers.bit_linear import BitLinear
 from mmf_teach.layers.rms_norm import EPSILON, RMSNorm
 from mmf_teach.shapes import Features, State

@@ -4,15 +4,15 @@ from typing import Any
 
 from mmf_teach.layers.binary_linear import SignLinear
 from mmf_teach.layers.bit_linear import TernaryLinear
-from mmf_teach.model.baselines.binary_bitnet import BinaryBitNet
-from mmf_teach.model.baselines.bitnet import BitNet
-from mmf_teach.model.baselines.hybrid import Hybrid
-from mmf_teach.model.baselines.mamba import MambaModel
-from mmf_teach.model.baselines.transformer import Transformer
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.model.matmul_free import MatMulFree
 from mmf_teach.model.matmul_free_released import MatMulFreeReleased
+from mmf_teach.model.rivals.binary_bitnet import BinaryBitNet
+from mmf_teach.model.rivals.bitnet import BitNet
+from mmf_teach.model.rivals.hybrid import Hybrid
+from mmf_teach.model.rivals.mamba import MambaModel
+from mmf_teach.model.rivals.transformer import Transformer
 
 MODELS = {
     "matmul_free": MatMulFree,                       # the paper's form

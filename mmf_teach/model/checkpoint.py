@@ -20,10 +20,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from mmf_teach.engine.packed_linear import PackedLinear
 from mmf_teach.files import write_files
 from mmf_teach.layers.binary_linear import BinaryLinear, SignLinear, sign_mean
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear, absmean
-from mmf_teach.layers.packed_linear import PackedLinear
 from mmf_teach.model.build import RUNNING, build, require_kind
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.language_model import LanguageModel

@@ -11,9 +11,9 @@ from numpy import ndarray
 from torch import Tensor
 from torch.nn.functional import silu
 
-from mmf_teach.kernels.mlgru_scan.naive import mlgru_scan
 from mmf_teach.layers.glu import GLU
 from mmf_teach.layers.mlgru import MLGRU
+from mmf_teach.layers.mlgru_scan import mlgru_scan
 from mmf_teach.model.language_model import LanguageModel
 
 Trace = dict[str, Float[ndarray, "t _"]]     # a quantity by its name: a row a letter, a column a feature or channel

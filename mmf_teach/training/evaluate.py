@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 from torch.nn.functional import cross_entropy
 
-from mmf_teach.model.engine import LARGEST_BATCH, Engine
+from mmf_teach.engine.runtime import LARGEST_BATCH, Engine
 from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.shapes import Logits, Tokens
 

@@ -15,18 +15,18 @@ import json
 from math import exp, log
 
 from mmf_teach.cost.formulas import remaining_operations, ternary_operations
-from mmf_teach.figures import style
-from mmf_teach.figures.bars import count_bars
-from mmf_teach.figures.curves import loss_curves
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.bars import count_bars
+from mmf_teach.lesson.figures.curves import loss_curves
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.progress_page import Panel
+from mmf_teach.lesson.widgets.compare import Compare
+from mmf_teach.lesson.widgets.writer import Writer
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.generate import generate
-from mmf_teach.notebook import doctor
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.progress_page import Panel
 from mmf_teach.paths import DATA, SHIPPED_MODEL
-from mmf_teach.widgets.compare import Compare
-from mmf_teach.widgets.writer import Writer
+from mmf_teach.tools import doctor
 
 # %% [markdown]
 # ## The file

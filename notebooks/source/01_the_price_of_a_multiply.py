@@ -12,22 +12,22 @@
 # %%
 from collections import Counter
 
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.show import hint, show
-from mmf_teach.checks.trial import todo
 from mmf_teach.cost import probe
 from mmf_teach.cost.counting import Counted
 from mmf_teach.cost.energy import BITS
-from mmf_teach.cost.quantity import QuantityTable, load
 from mmf_teach.cost.roofline import intensity, ridge
-from mmf_teach.figures import style
-from mmf_teach.figures.roofline import roofline
-from mmf_teach.figures.stacks import stacked_bars
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
-from mmf_teach.widgets.energy_split import EnergySplit, energy_split
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.roofline import roofline
+from mmf_teach.lesson.figures.stacks import stacked_bars
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.show import hint, show
+from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson.widgets.energy_split import EnergySplit, energy_split
+from mmf_teach.quantity import QuantityTable, load
 
 # %% [markdown]
 # ## Before you begin

@@ -15,21 +15,21 @@ from itertools import product
 import numpy as np
 import torch
 
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
-from mmf_teach.cost.quantity import QuantityTable, load
-from mmf_teach.figures import stacks, style
-from mmf_teach.figures.running_sum import running_sum
 from mmf_teach.layers.bit_linear import absmax
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures import stacks, style
+from mmf_teach.lesson.figures.running_sum import running_sum
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson.widgets.packing_byte import PackingByte, place_values
+from mmf_teach.lesson.widgets.ternary_dot import INPUTS, TernaryDot, running_sums
 from mmf_teach.model.checkpoint import load_model
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
 from mmf_teach.paths import SHIPPED_MODEL
+from mmf_teach.quantity import QuantityTable, load
 from mmf_teach.ternary.trits import require_trits
-from mmf_teach.widgets.packing_byte import PackingByte, place_values
-from mmf_teach.widgets.ternary_dot import INPUTS, TernaryDot, running_sums
 
 # %% [markdown]
 # ## Before you begin
@@ -118,7 +118,7 @@ picture(running_sum(setting, running_sums(setting, INPUTS), {}, title))
 # **Exercise 02.1** Write it as a loop. The check hands you whole numbers that can be added and subtracted, and
 # refuse to be multiplied.
 #
-# (Stuck? `hint("02.1")` and `show("02.1")`, from `mmf_teach.checks.show`, work as in notebook 01.)
+# (Stuck? `hint("02.1")` and `show("02.1")`, from `mmf_teach.lesson.show`, work as in notebook 01.)
 
 # %% solution="mmf_teach.ternary.trits:ternary_dot"
 def ternary_dot(trits, codes):
@@ -134,7 +134,7 @@ check("02.1", ternary_dot)
 # **Exercise 02.2** Return the product of each row of codes (a token each) with each row of trits (an output each):
 # an array of int32 with a row for each token. Use two masks and sums. No `*`, no `@`.
 
-# %% solution="mmf_teach.kernels.ternary_matmul.masked:ternary_matmul"
+# %% solution="mmf_teach.engine.ternary_matmul.masked:ternary_matmul"
 def ternary_matmul(codes, trits):
     todo("fill in the result a column at a time: one column for each row of trits")
 

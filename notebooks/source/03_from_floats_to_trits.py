@@ -13,21 +13,21 @@
 import numpy as np
 import torch
 
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.show import hint, show
-from mmf_teach.checks.trial import todo
-from mmf_teach.cost.quantity import QuantityTable, load
-from mmf_teach.figures import style
-from mmf_teach.figures.bars import count_bars
-from mmf_teach.figures.bits_and_error import bits_and_error
-from mmf_teach.figures.rounding_lines import rounding_lines
-from mmf_teach.figures.small_pictures import small_pictures
-from mmf_teach.figures.weight_histogram import Panel, weight_histograms
-from mmf_teach.notebook.bar import bar
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.bar import bar
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.bars import count_bars
+from mmf_teach.lesson.figures.bits_and_error import bits_and_error
+from mmf_teach.lesson.figures.rounding_lines import rounding_lines
+from mmf_teach.lesson.figures.small_pictures import small_pictures
+from mmf_teach.lesson.figures.weight_histogram import Panel, weight_histograms
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.show import hint, show
+from mmf_teach.lesson.trial import todo
+from mmf_teach.quantity import QuantityTable, load
 from mmf_teach.ternary.formats import FORMATS
 from mmf_teach.ternary.quantise import SMALLEST
 
@@ -138,7 +138,7 @@ for name in ("trits, absmax", "trits, absmean", "trits, best"):
 # happens to the outlier itself?* ("Flat" is how torch fills a new layer: all sizes equally likely.)
 
 # %%
-from mmf_teach.widgets.outlier import EDGES, Outlier, outlier_view
+from mmf_teach.lesson.widgets.outlier import EDGES, Outlier, outlier_view
 
 Outlier()
 
@@ -352,9 +352,9 @@ check("03.6", straight_through)
 # the same out by hand.
 
 # %%
-from mmf_teach.kernels.fused_bit_linear.naive import rms_norm
-from mmf_teach.kernels.ternary_matmul.naive import ternary_matmul
 from mmf_teach.layers import bit_linear as layer
+from mmf_teach.reference.bit_linear import rms_norm
+from mmf_teach.reference.ternary_matmul import ternary_matmul
 
 straight_through = use("03.6")
 
@@ -438,7 +438,7 @@ picture(count_bars(percent, colours, title, "% of unseen digits right (measured,
 #
 # **Exercise 03.7** Write it. `rms_norm` is given, and `ternary_matmul` is the one of notebook 02.
 
-# %% solution="mmf_teach.kernels.fused_bit_linear.naive:bit_linear"
+# %% solution="mmf_teach.reference.bit_linear:bit_linear"
 def bit_linear(x, trits, w_scale):
     todo("norm and codes, sums of integers, both scales")
 

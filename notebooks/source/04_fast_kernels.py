@@ -13,19 +13,19 @@
 # %%
 import numpy as np
 
-from mmf_teach.bench.ladder import climb
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
 from mmf_teach.cost.traffic import weight_bytes
-from mmf_teach.figures.ladder import ladder
-from mmf_teach.kernels import ternary_matmul
-from mmf_teach.kernels.ternary_matmul.counting_by_hand import PLACES, trit_planes
-from mmf_teach.notebook.bar import bar
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
-from mmf_teach.widgets.bit_planes import CODES, BitPlanes, counted_bits
+from mmf_teach.engine import ternary_matmul
+from mmf_teach.engine.bench.ladder import climb
+from mmf_teach.lesson.bar import bar
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures.ladder import ladder
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson.widgets.bit_planes import CODES, BitPlanes, counted_bits
+from mmf_teach.reference.popcount_product import PLACES, trit_planes
 
 # %% [markdown]
 # ## Before you begin
@@ -120,7 +120,7 @@ print(f"counted from the lowest bit up: {counts}")
 # **Exercise 04.2** A *plane* is one bit of all codes, kept in a whole number: bit k of the plane belongs to code k.
 # Return the eight planes, the lowest bit first.
 
-# %% solution="mmf_teach.kernels.ternary_matmul.counting_by_hand:code_planes"
+# %% solution="mmf_teach.reference.popcount_product:code_planes"
 def code_planes(codes):
     planes = []
     for bit in range(8):
@@ -157,7 +157,7 @@ for code, trit, bits in zip(CODES, setting, counted_bits(setting, CODES), strict
 #
 # **Exercise 04.3** Write it.
 
-# %% solution="mmf_teach.kernels.ternary_matmul.counting_by_hand:dot_by_counting"
+# %% solution="mmf_teach.reference.popcount_product:dot_by_counting"
 def dot_by_counting(planes, nonzero, negative):
     todo("begin with the -1s, then a count for each plane")
 
@@ -173,7 +173,7 @@ assert by_counting == sum(trit * code for trit, code in zip(row, codes, strict=T
 print(f"1,000 inputs in 8 counts: {by_counting:,}, as by adding and subtracting")
 
 # %% [markdown]
-# Compiled, with rows of 64-bit words, this is ten lines (`mmf_teach/kernels/ternary_matmul/bit_planes.py`), and it runs
+# Compiled, with rows of 64-bit words, this is ten lines (`mmf_teach/engine/ternary_matmul/popcount.py`), and it runs
 # on every processor. It is the way this course takes where there is nothing better.
 #
 # ## 3  Looking sums up
@@ -184,7 +184,7 @@ print(f"1,000 inputs in 8 counts: {by_counting:,}, as by adding and subtracting"
 #
 # **Exercise 04.4** Return the list of the 27 sums. Sum 0 belongs to the trits -1, -1, -1; sum 1 to 0, -1, -1.
 
-# %% solution="mmf_teach.kernels.ternary_matmul.tables_by_hand:table_of_three"
+# %% solution="mmf_teach.reference.lookup_table_product:table_of_three"
 def table_of_three(a, b, c):
     todo("27 sums, those of `a` changing fastest")
 
@@ -209,7 +209,7 @@ parsons("04.5")
 # **Exercise 04.6** Somebody computed how many table entries a signed sum can take. With 16 bits and entries of three
 # inputs they got 170, and the kernel failed on one text in a thousand. Find the bug before you run the check.
 
-# %% solution="mmf_teach.kernels.ternary_matmul.tables_by_hand:longest_chunk"
+# %% solution="mmf_teach.reference.lookup_table_product:longest_chunk"
 def longest_chunk(inputs_in_entry, bits):
     """Entries that a signed sum of so many bits can take; each is a sum of so many int8 codes."""
     largest_entry = 128 * inputs_in_entry
@@ -290,7 +290,7 @@ choices = ("the tables by far", "about even", "torch's int8 by far")
 predict("04.p2", "512 tokens at once:", choices=choices)
 
 # %% tags=["measured"]
-from mmf_teach.bench.ladder import many_tokens
+from mmf_teach.engine.bench.ladder import many_tokens
 
 many_us = many_tokens(1024, 1024, 512)
 ratio = many_us["torch int8 x int8"] / many_us[best.name]
@@ -313,11 +313,11 @@ for name, us in many_us.items():
 # anywhere. The naive version of it is 100 lines of NumPy, and they agree to the last bit.
 
 # %%
+from mmf_teach.engine.runtime import Engine
 from mmf_teach.model.checkpoint import load_model
-from mmf_teach.model.engine import Engine
 from mmf_teach.model.generate import generate
-from mmf_teach.model.integer import IntegerModel
 from mmf_teach.paths import SHIPPED_MODEL
+from mmf_teach.reference.integer_model import IntegerModel
 
 model, letters = load_model(SHIPPED_MODEL)
 naive_model = IntegerModel.of(model)

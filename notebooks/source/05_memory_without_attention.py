@@ -14,23 +14,23 @@
 import numpy as np
 import torch
 
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
-from mmf_teach.figures import style
-from mmf_teach.figures.bars import count_bars
-from mmf_teach.figures.letter_rows import letter_rows
-from mmf_teach.kernels.mlgru_scan.by_hand import at_once
-from mmf_teach.layers.channels_by_hand import silu
-from mmf_teach.layers.memory_by_hand import sigmoid
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.bars import count_bars
+from mmf_teach.lesson.figures.letter_rows import letter_rows
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.traces import token_mixer_trace
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
 from mmf_teach.paths import DATA, SHIPPED_MODEL
-from mmf_teach.training.deletions import best_rows
+from mmf_teach.reference.block import silu
+from mmf_teach.reference.mlgru import sigmoid
+from mmf_teach.reference.mlgru_scan import at_once
 from mmf_teach.training.evaluate import loss_nats
+from mmf_teach.training.gru_to_mlgru import best_rows
 
 # %% [markdown]
 # ## Before you begin
@@ -143,10 +143,10 @@ assert max(remember) - min(remember) < 0.02 < 1 < control - max(remember)
 # backwards, on one core of your machine.
 
 # %% tags=["measured"]
-from mmf_teach.bench.clock import take_turns
-from mmf_teach.bench.rows import TorchThreads
+from mmf_teach.engine.bench.clock import take_turns
+from mmf_teach.engine.bench.rows import TorchThreads
 from mmf_teach.layers.mlgru import MLGRU
-from mmf_teach.training.deletions import MIXERS, TRITS
+from mmf_teach.training.gru_to_mlgru import MIXERS, TRITS
 
 mixers = {rung: make(128) for rung, make in MIXERS.items() if "control" not in rung}
 mixers[TRITS] = MLGRU(128)
@@ -171,7 +171,7 @@ picture(count_bars(us, colours, title, "microseconds a token (measured here)"))
 # **Exercise 05.1** Write what is left: one step of the MLGRU. The four maps are handed over as functions, biases included;
 # `sigmoid` and `silu` (a number times its sigmoid) are given. Return the output and the new memory.
 
-# %% solution="mmf_teach.layers.memory_by_hand:mlgru_step"
+# %% solution="mmf_teach.reference.mlgru:mlgru_step"
 def mlgru_step(x, h, to_f, to_c, to_g, to_o):
     # forget gate and candidate
     # the new memory
@@ -185,7 +185,7 @@ check("05.1", mlgru_step)
 # Your step, with ternary maps, against the trained model's own: one block, and text that it never saw.
 
 # %%
-from mmf_teach.kernels.fused_bit_linear.naive import bit_linear
+from mmf_teach.reference.bit_linear import bit_linear
 
 mlgru_step = use("05.1")
 model, letters = load_model(SHIPPED_MODEL)
@@ -213,7 +213,7 @@ print("after 19 letters your memory is the trained model's, to a code or so")
 # **Exercise 05.2** Return the memory after each token. `f` and `c` have a row a token; `h` is the memory before the
 # first.
 
-# %% solution="mmf_teach.kernels.mlgru_scan.by_hand:memories"
+# %% solution="mmf_teach.reference.mlgru_scan:memories"
 def memories(f, c, h):
     memory = np.empty_like(c)
     for t in range(len(f)):
@@ -229,7 +229,7 @@ check("05.2", memories)
 # **Exercise 05.3** Return the half-life of a share f, in tokens. 0 forgets at once and 1 never: `float("inf")`. Anything
 # outside 0 to 1 is a mistake of the caller: raise a `ValueError`.
 
-# %% solution="mmf_teach.layers.memory_by_hand:half_life"
+# %% solution="mmf_teach.reference.mlgru:half_life"
 def half_life(f):
     todo("for which n is f ** n one half?")
 
@@ -255,7 +255,7 @@ for block, f in enumerate(kept):
 # let go?* Then try block 2, feature 99, or block 5, feature 36.
 
 # %%
-from mmf_teach.widgets.letter_trace import LetterTrace
+from mmf_teach.lesson.widgets.letter_trace import LetterTrace
 
 LetterTrace(model, letters, block=3, feature=87, text="KATE:\nAy me!\n\nROMEO:\nShe speaks.\n")
 
@@ -295,7 +295,7 @@ picture(letter_rows(said, rows, title, "what a trained feature remembers, and wh
 predict("05.p2", "Loss with every forget gate held at its mean:", unit="nat per letter")
 
 # %%
-from mmf_teach.model.taken_out import with_held_gates
+from mmf_teach.model.ablation import with_held_gates
 
 means = [torch.from_numpy(f.mean(axis=0)) for f in kept]
 as_trained = loss_nats(model, tokens)
@@ -322,7 +322,7 @@ reveal("05.p2", round(held, 2), unit="nat per letter (measured)")
 #
 # **Exercise 05.4** Return that one step. Each step is a pair (kept, written).
 
-# %% solution="mmf_teach.kernels.mlgru_scan.by_hand:two_steps"
+# %% solution="mmf_teach.reference.mlgru_scan:two_steps"
 def two_steps(first, second):
     todo("a pair: what is kept, what is written")
 
@@ -359,7 +359,7 @@ print("half kept:", by_doubling(ones / 2, ones).ravel().round(3))
 # **Exercise 05.6** Chunks of some size. For two chunks this code is right. Work out the third with all shares 1 and all
 # written 1, find the bug before you run the check, and mend it.
 
-# %% solution="mmf_teach.kernels.mlgru_scan.by_hand:by_chunks"
+# %% solution="mmf_teach.reference.mlgru_scan:by_chunks"
 def by_chunks(kept, written, size):
     """All memories from nothing, chunk by chunk."""
     memory, carried = np.empty_like(written), np.zeros_like(written[0])
@@ -412,7 +412,8 @@ check("05.7", agrees_with_the_loop)
 # rounds, so all four must agree **to the last bit**.
 
 # %%
-from mmf_teach.kernels.mlgru_scan import chunked, compiled, doubling, naive
+from mmf_teach.engine.mlgru_scan import chunked, compiled, doubling
+from mmf_teach.layers import mlgru_scan as naive
 
 agrees_with_the_loop = use("05.7")
 ways = {"loop": naive, "doubling": doubling, "chunked": chunked, "compiled": compiled}
@@ -472,8 +473,8 @@ for name in ways:
 # `data/sweeps/recall.json`.
 
 # %%
-from mmf_teach.figures.recall_points import recall_points
-from mmf_teach.figures.size_lines import size_lines
+from mmf_teach.lesson.figures.recall_points import recall_points
+from mmf_teach.lesson.figures.size_lines import size_lines
 from mmf_teach.training.recall import CHANCE
 from mmf_teach.training.recall_sweep import recall_rows
 

@@ -14,20 +14,20 @@
 import numpy as np
 import torch
 
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
-from mmf_teach.figures import style
-from mmf_teach.figures.bars import count_bars
-from mmf_teach.figures.letter_rows import letter_rows
-from mmf_teach.figures.power_lines import power_lines
-from mmf_teach.kernels.fused_bit_linear.naive import EPSILON, bit_linear
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.bars import count_bars
+from mmf_teach.lesson.figures.letter_rows import letter_rows
+from mmf_teach.lesson.figures.power_lines import power_lines
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.traces import channel_mixer_trace, stream
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
 from mmf_teach.paths import DATA, SHIPPED_MODEL
+from mmf_teach.reference.bit_linear import EPSILON, bit_linear
 from mmf_teach.ternary.quantise import absmax
 from mmf_teach.training.evaluate import loss_nats
 
@@ -69,7 +69,7 @@ reveal("06.p1", round(100 * float(changed), 1), unit="% (counted)")
 predict("06.p2", "Loss without the norms in the channel mixers:", unit="nat per letter")
 
 # %%
-from mmf_teach.model.taken_out import PARTS, without
+from mmf_teach.model.ablation import PARTS, without
 
 trained = loss_nats(model, tokens)
 normless = loss_nats(without(model, "all norms of the channel mixer"), tokens)
@@ -103,7 +103,7 @@ for token in ([3.0, 4.0], [30.0, 40.0], [0.3, 0.4]):
 #
 # **Exercise 06.1** Write it for many tokens, one a row.
 
-# %% solution="mmf_teach.kernels.fused_bit_linear.naive:rms_norm"
+# %% solution="mmf_teach.reference.bit_linear:rms_norm"
 def rms_norm(x):
     # mean of the squares, for each row
     # root
@@ -186,7 +186,7 @@ for g in (4.0, 1.0, 0.0, -1.0, -6.0):
 # **Exercise 06.3** Write the unit. `to_gate`, `to_up` and `to_down` are functions: products with a matrix here, BitLinear
 # soon.
 
-# %% solution="mmf_teach.layers.channels_by_hand:glu"
+# %% solution="mmf_teach.reference.block:glu"
 def glu(x, to_gate, to_up, to_down):
     todo("widen twice, gate, narrow")
 
@@ -199,7 +199,7 @@ check("06.3", glu)
 # channel 94, or block 1, channel 337.*
 
 # %%
-from mmf_teach.widgets.letter_trace import LetterTrace
+from mmf_teach.lesson.widgets.letter_trace import LetterTrace
 
 LetterTrace(model, letters, inside="channels", block=2, feature=317)
 
@@ -240,7 +240,7 @@ choices = ("the norms before gate and up", "the norm before down", "the gate: le
 predict("06.p3", "The model does best without:", choices=choices)
 
 # %%
-from mmf_teach.notebook.bar import bar
+from mmf_teach.lesson.bar import bar
 
 losses = {"as trained": trained}
 for part in bar(PARTS, "taking apart"):
@@ -307,7 +307,7 @@ assert inner_width(128, 32) == block.channel_mixer.to_gate.trits.shape[0]
 # **Exercise 06.5** This code runs, and for a stream whose size is 1 it is even right. Put (30, 40) through it by hand, find the
 # bug before you run the check, and mend it.
 
-# %% solution="mmf_teach.layers.channels_by_hand:half_block"
+# %% solution="mmf_teach.reference.block:half_block"
 def half_block(x, norm, mixer):
     """The stream, and added to it what the mixer makes of the normed stream."""
     x = norm(x)
@@ -361,7 +361,7 @@ print("20 letters through your block, six times each: the scores of the model, b
 #
 # **Exercise 06.7** Return the sizes at the start and after each addition, if additions are independent.
 
-# %% solution="mmf_teach.layers.channels_by_hand:stream_sizes"
+# %% solution="mmf_teach.reference.block:stream_sizes"
 def stream_sizes(start, added):
     todo("a list, one longer than `added`")
 

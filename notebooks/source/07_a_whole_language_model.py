@@ -12,24 +12,24 @@
 # %%
 import numpy as np
 
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
 from mmf_teach.cost import sheet
 from mmf_teach.cost.operations import TERNARY, audit, fresh
 from mmf_teach.cost.sizes import NAMED, sizes
-from mmf_teach.figures import style
-from mmf_teach.figures.bars import count_bars
-from mmf_teach.figures.stacks import stacked_bars
-from mmf_teach.layers.channels_by_hand import block_step, glu
-from mmf_teach.layers.memory_by_hand import mlgru_step
-from mmf_teach.model.by_hand import StoredMap
+from mmf_teach.lesson.bar import bar
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.bars import count_bars
+from mmf_teach.lesson.figures.stacks import stacked_bars
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
 from mmf_teach.model.checkpoint import load_model
-from mmf_teach.notebook.bar import bar
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
 from mmf_teach.paths import DATA, SHIPPED_MODEL
+from mmf_teach.reference.block import block_step, glu
+from mmf_teach.reference.language_model import StoredMap
+from mmf_teach.reference.mlgru import mlgru_step
 
 # %% [markdown]
 # ## Before you begin
@@ -87,7 +87,7 @@ reveal("07.p1", round(percent(floated), 1), unit="% (counted)")
 # **Exercise 07.1** Write it for any number of blocks. `block(x, h)` returns what flows on and the block's new memory;
 # `state` has a memory for each block. Return the scores and the new state.
 
-# %% solution="mmf_teach.model.by_hand:read_token"
+# %% solution="mmf_teach.reference.language_model:read_token"
 def read_token(token, state, embedding, blocks, head):
     todo("a row of the embedding, through the blocks one after the other; then the head")
 
@@ -139,7 +139,7 @@ print("its 65 scores are the library's:", np.allclose(scores, library[0], atol=2
 #
 # **Exercise 07.2** Return the surprise. Scores may be as large as 1,000, and `np.exp(1000)` is infinite.
 
-# %% solution="mmf_teach.model.by_hand:surprise"
+# %% solution="mmf_teach.reference.language_model:surprise"
 def surprise(scores, token):
     todo("log of the sum of odds, minus the token's score")
 
@@ -190,7 +190,7 @@ print(f"{library_loss:.2f} with the library's (measured)")
 # **Exercise 07.3** This function returns those sums. It runs, it trains, and the last block learns nothing at all. What
 # does λ = 1 do to f, and what to the memory? Find the bug before you run the check.
 
-# %% solution="mmf_teach.model.by_hand:lower_bounds"
+# %% solution="mmf_teach.reference.language_model:lower_bounds"
 def lower_bounds(raw):
     """What each block must keep at least: a row for each block, a column for each feature."""
     share = np.exp(raw - raw.max(axis=0))
@@ -207,11 +207,11 @@ print("four blocks:", lower_bounds(np.zeros((4, 1))).ravel())
 # %% [markdown]
 # What is each difference worth? Take the paper's form and change one thing; then change all. Two blocks of width 64, the
 # made-up language of notebook 05, 200 steps, the better of two learning rates, two seeds
-# (`python -m mmf_teach.training.differences` trains them all in some minutes on one core). **Which single change
+# (`python -m mmf_teach.training.paper_to_released_runs` trains them all in some minutes on one core). **Which single change
 # costs most?**
 
 # %%
-from mmf_teach.training.differences import PAIR, PAPER, best
+from mmf_teach.training.paper_to_released_runs import PAIR, PAPER, best
 
 by_variant = best()
 choices = tuple(list(by_variant)[1:-2])
@@ -306,7 +306,7 @@ print("one that forgets it is found out:", not carries_its_state(forgets))
 #
 # **Exercise 07.6** As a function of the widths.
 
-# %% solution="mmf_teach.model.by_hand:bit_linear_multiplications"
+# %% solution="mmf_teach.reference.language_model:bit_linear_multiplications"
 def bit_linear_multiplications(width_in, width_out):
     todo("add up the table")
 
@@ -320,7 +320,7 @@ check("07.6", bit_linear_multiplications)
 # **Exercise 07.7** All multiplications for one token, whole model: maps f, c, g, o of d to d; gate and up of d to l; down
 # of l to d; all that in each of n blocks; and the head, of d to v. Use the function that you just wrote.
 
-# %% solution="mmf_teach.model.by_hand:multiplications_left"
+# %% solution="mmf_teach.reference.language_model:multiplications_left"
 def multiplications_left(d, l, n, v):
     todo("n blocks of maps, memory and gated unit, and the head")
 
@@ -417,7 +417,7 @@ for name in NAMED:
 # cause. *Find three settings in which the MatMul-free model does not win, and say which cause decides in each.*
 
 # %%
-from mmf_teach.widgets.compare import Compare
+from mmf_teach.lesson.widgets.compare import Compare
 
 Compare()
 
@@ -429,7 +429,7 @@ Compare()
 
 # %%
 from mmf_teach.cost.comparison import MATMUL_FREE_LOSES, Setting, compare, in_words
-from mmf_teach.widgets.compare import as_bars
+from mmf_teach.lesson.widgets.compare import as_bars
 
 opening, losing = compare(Setting()), compare(MATMUL_FREE_LOSES)
 bars = as_bars(opening) | {losing[1].name: as_bars(losing)[losing[1].name]}

@@ -15,15 +15,15 @@ import json
 import numpy as np
 import torch
 
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
-from mmf_teach.figures import style
-from mmf_teach.figures.step_lines import step_lines
-from mmf_teach.notebook.bar import bar
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.bar import bar
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.step_lines import step_lines
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.ternary.quantise import SMALLEST, absmean
 from mmf_teach.training.flips import FlipWatch, trits_of
@@ -137,7 +137,7 @@ check("08.2", climbs_and_comes_down)
 #
 # **Exercise 08.3** Write it for many tokens and outputs; `x_scale` is a column, one scale a token.
 
-# %% solution="mmf_teach.training.by_hand:gradients"
+# %% solution="mmf_teach.reference.training:gradients"
 def gradients(dy, codes, x_scale, trits, w_scale):
     todo("dx and dw, as if what was multiplied were the floats")
 
@@ -150,7 +150,7 @@ check("08.3", gradients)
 # 8 binary digits are enough, for a gradient is a rough direction.
 
 # %%
-from mmf_teach.kernels.fused_bit_linear.training import trained_bit_linears
+from mmf_teach.engine.bit_linear.training import trained_bit_linears
 from mmf_teach.layers import bit_linear as layer
 from mmf_teach.layers.straight_through import straight_through
 
@@ -173,7 +173,7 @@ for name, other in (("autograd", for_torch.grad), ("compiled", for_compiled.grad
 # **Exercise 08.4** Somebody wrote an update of one layer. It runs. With a small rate the loss does not move at all. Think
 # of the weight 0.9 that is pushed by 0.01 a hundred times. Find the bug before you run the check, and mend it.
 
-# %% solution="mmf_teach.training.by_hand:update"
+# %% solution="mmf_teach.reference.training:update"
 def update(w, x, target, rate):
     """The weights after one step towards the targets."""
     scale = max(np.abs(w).mean(), SMALLEST)
@@ -335,7 +335,7 @@ print("def read(self, " + text.vocabulary.decode(list(generate(model, prompt, 30
 # twin falls too, by 0.019, and it was flat for the last 500. A decaying rate helps everybody; trits, more.
 
 # %%
-from mmf_teach.figures.curves import loss_curves
+from mmf_teach.lesson.figures.curves import loss_curves
 
 files = {"MatMul-free": SHIPPED_MODEL / "training.json",
          "Transformer++": DATA / "sweeps" / "shakespeare_transformer.json"}
@@ -352,7 +352,7 @@ picture(loss_curves(stored, colours, "The ternary model gains more at the end", 
 # The share of zeros in each kind of matrix of the shipped model: what an accelerator could skip.
 
 # %%
-from mmf_teach.figures.bars import count_bars
+from mmf_teach.lesson.figures.bars import count_bars
 from mmf_teach.model.checkpoint import load_model
 
 shipped, _ = load_model(SHIPPED_MODEL)

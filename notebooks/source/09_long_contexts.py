@@ -14,29 +14,29 @@ import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from mmf_teach.bench.contexts import remembered_bytes, step_us
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
 from mmf_teach.cost.contexts import decoders, lines
 from mmf_teach.cost.sheet import matrix_weights
 from mmf_teach.cost.sizes import NAMED, sizes
-from mmf_teach.figures import style
-from mmf_teach.figures.size_lines import size_lines
+from mmf_teach.engine.bench.contexts import remembered_bytes, step_us
 from mmf_teach.layers.kv_cache import read_at_once
 from mmf_teach.layers.superposition import WORDS, recall, share_recalled, store
-from mmf_teach.model.build import build
-from mmf_teach.model.config import ModelConfig
-from mmf_teach.notebook.bar import bar
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
+from mmf_teach.lesson.bar import bar
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.size_lines import size_lines
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
 
 # %%
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson.widgets.moved_bytes import MovedBytes, parts
+from mmf_teach.lesson.widgets.prediction import Curve
+from mmf_teach.model.build import build
+from mmf_teach.model.config import ModelConfig
 from mmf_teach.training.recall import CHANCE
 from mmf_teach.training.recall_sweep import recall_rows
-from mmf_teach.widgets.moved_bytes import MovedBytes, parts
-from mmf_teach.widgets.prediction import Curve
 
 # %% [markdown]
 # ## Before you begin
@@ -453,10 +453,10 @@ check("09.7", same_however_split)
 # Transformer with its cache. Floats are rounded to a tenth, as they may add up in another order.
 
 # %%
+from mmf_teach.engine.runtime import Engine
 from mmf_teach.model.checkpoint import load_model
-from mmf_teach.model.engine import Engine
-from mmf_teach.model.integer import IntegerModel
 from mmf_teach.paths import SHIPPED_MODEL
+from mmf_teach.reference.integer_model import IntegerModel
 
 shipped, _ = load_model(SHIPPED_MODEL)
 engine = Engine(IntegerModel.of(shipped))

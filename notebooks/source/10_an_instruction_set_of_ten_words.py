@@ -14,21 +14,21 @@
 import numpy as np
 
 from hardware_sim.assembler import assemble, disassemble, texts
-from hardware_sim.published import golden
-from hardware_sim.published.by_hand import ROWWISE, run_lines
-from hardware_sim.published.inputs import named_memory
-from hardware_sim.published.isa import OPERATIONS, instruction_set
-from hardware_sim.published.machine import TOKEN_MIXER, paper2024
-from hardware_sim.published.units import norm, tmatmul
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
-from mmf_teach.figures.register_trace import register_trace
-from mmf_teach.kernels.ternary_matmul import naive
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
-from mmf_teach.widgets.stepper import Stepper, instruction_rows
+from hardware_sim.paper2024 import golden
+from hardware_sim.paper2024.inputs import named_memory
+from hardware_sim.paper2024.isa import OPERATIONS, instruction_set
+from hardware_sim.paper2024.machine import TOKEN_MIXER, paper2024
+from hardware_sim.paper2024.reference import ROWWISE, run_lines
+from hardware_sim.paper2024.units import norm, tmatmul
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures.register_trace import register_trace
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson.widgets.stepper import Stepper, instruction_rows
+from mmf_teach.reference import ternary_matmul as naive
 
 # %% [markdown]
 # ## Before you begin
@@ -82,7 +82,7 @@ print("and all 2.0 become", norm.result(np.full(8, 16, np.int8))[0] / 8)
 #
 # **Exercise 10.1** The product.
 
-# %% solution="hardware_sim.published.by_hand:multiply"
+# %% solution="hardware_sim.paper2024.reference:multiply"
 def multiply(a, b):
     todo("sixty-fourths, then eighths, then within the range")
 
@@ -100,7 +100,7 @@ print(f"0.125 · 0.125 = {smallest / 8}, but -0.125 · 0.125 = {multiply(-1, 1) 
 # it with positive numbers. The circuit rounds a quotient *towards zero*, and over a whole part of 0 it answers with
 # the end on the side of *a*: 127, -128, or 0 when *a* is 0 itself. Find both bugs before you run the check.
 
-# %% solution="hardware_sim.published.by_hand:divide"
+# %% solution="hardware_sim.paper2024.reference:divide"
 def divide(a, b):
     whole = b >> 3
     if whole == 0:
@@ -142,7 +142,7 @@ print("y =", state.memory[short.names["y"]].view(np.int8) / 8)
 # An assembler makes numbers of such text, in three steps. **Exercise 10.3** First it takes a line apart: what is the
 # mnemonic, what are the operands? A comment begins at the semicolon.
 
-# %% solution="hardware_sim.published.by_hand:read_line"
+# %% solution="hardware_sim.paper2024.reference:read_line"
 def read_line(line):
     todo("mnemonic, list of operands")
 
@@ -153,7 +153,7 @@ check("10.3", read_line)
 # **Exercise 10.4** Then it gives each name a place in memory. `uses` lists the names in the order in which the program
 # uses them, each with the bytes it needs: [("x", 8), ("w", 16), ("x", 8)]. Regions follow one another from address 0.
 
-# %% solution="hardware_sim.published.by_hand:place"
+# %% solution="hardware_sim.paper2024.reference:place"
 def place(uses):
     addresses, free = {}, 0
     todo("a region for each new name")
@@ -174,7 +174,7 @@ check("10.4", place)
 #
 # **Exercise 10.5** `fields` is a list of (name, bits), `values` a dictionary. What is not in it is 0.
 
-# %% solution="hardware_sim.published.by_hand:encode"
+# %% solution="hardware_sim.paper2024.reference:encode"
 def encode(fields, values):
     word = 0
     todo("each field in turn; ValueError for a number that its field cannot hold")
@@ -258,7 +258,7 @@ for name, clear_by_input in (("by input", True), ("by output", False)):
 read_line = use("10.3")
 print("ROWWISE holds", ", ".join(ROWWISE), "- such as add(100, 100) =", ROWWISE["add"](100, 100))
 
-# %% solution="hardware_sim.published.by_hand:step"
+# %% solution="hardware_sim.paper2024.reference:step"
 def step(registers, line):
     # take the line apart
     # is there a register that nobody wrote?
@@ -274,7 +274,7 @@ check("10.7", step)
 # f be in v0, c in v1, h in v2, and leave the result in v2. `run_lines(program, registers)` runs a text on a dictionary of
 # registers and returns all of them.
 
-# %% solution="hardware_sim.published.by_hand:remember"
+# %% solution="hardware_sim.paper2024.reference:remember"
 def remember(f, c, h):
     program = """
         sub ...

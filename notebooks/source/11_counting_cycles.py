@@ -13,23 +13,23 @@
 from random import Random
 
 from hardware_sim.assembler import assemble, texts
-from hardware_sim.core import run
-from hardware_sim.ddr4 import Ddr4, Ddr4Port
-from hardware_sim.dram import FixedLatency
+from hardware_sim.dram.ddr4 import Ddr4, Ddr4Port
+from hardware_sim.dram.simple import FixedLatency
 from hardware_sim.isa import Instruction
-from hardware_sim.published import clocked
-from hardware_sim.published.inputs import random_memory
-from hardware_sim.published.isa import OPERATIONS
-from hardware_sim.published.machine import TOKEN_MIXER, facts, paper2024
+from hardware_sim.paper2024 import clocked
+from hardware_sim.paper2024.inputs import random_memory
+from hardware_sim.paper2024.isa import OPERATIONS
+from hardware_sim.paper2024.machine import TOKEN_MIXER, facts, paper2024
+from hardware_sim.scoreboard import run
 from hardware_sim.trace import busy, moved, named, stalls, total_cycles, waits
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
-from mmf_teach.cost.quantity import QuantityTable
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
-from mmf_teach.widgets.stepper import Stepper
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson.widgets.stepper import Stepper
+from mmf_teach.quantity import QuantityTable
 
 # %% [markdown]
 # ## Before you begin
@@ -86,7 +86,7 @@ reveal("11.p1", round(share, 1), unit="% (derived from the quoted numbers)")
 #
 # **Exercise 11.1** Return those cycles for any number of bytes, latency and gap.
 
-# %% solution="hardware_sim.published.timing_by_hand:answers"
+# %% solution="hardware_sim.paper2024.timing_reference:answers"
 def answers(count, latency, gap):
     times, asked = [], 0
     todo("for each byte: when it comes, and when the next is asked for")
@@ -111,7 +111,7 @@ print("the library's memory agrees:", answers(5, 12, 1))
 #
 # **Exercise 11.2** Put it together.
 
-# %% solution="hardware_sim.published.timing_by_hand:product_cycles"
+# %% solution="hardware_sim.paper2024.timing_reference:product_cycles"
 def product_cycles(width, latency):
     count = width * width // 4                   # bytes of the matrix
     todo("what passes before, the slower of the two, what passes after")
@@ -149,7 +149,7 @@ print("48 machines agree; at width 512 and latency 12:", f"{product_cycles(512, 
 # **Exercise 11.3** When is an instruction issued? `free_at` says of each thing that was ever used when it is free again;
 # `ready` is the first cycle after the issue before.
 
-# %% solution="hardware_sim.published.timing_by_hand:issue"
+# %% solution="hardware_sim.paper2024.timing_reference:issue"
 def issue(free_at, needs, ready):
     todo("one maximum")
 
@@ -167,7 +167,7 @@ parsons("11.4")
 # **Exercise 11.5** How long does the program take? Somebody wrote this, and it was right for months. What program shows
 # the bug?
 
-# %% solution="hardware_sim.published.timing_by_hand:total"
+# %% solution="hardware_sim.paper2024.timing_reference:total"
 def total(intervals):
     return intervals[-1][1] + 1 if intervals else 0
 
@@ -262,7 +262,7 @@ for latency in (1, 2, 3, 4, 12):
 # shows when one stands waiting.
 
 # %%
-from mmf_teach.figures.timeline import timeline
+from mmf_teach.lesson.figures.timeline import timeline
 
 
 def gantt(events, title, window=None):
@@ -307,7 +307,7 @@ print(f"control, write latency 120: {more:.1f} % more cycles")
 # roof. To do better it must ask for more than a byte at a time, or ask again before the answer is there.
 
 # %%
-from mmf_teach.figures.roofline import roofline
+from mmf_teach.lesson.figures.roofline import roofline
 
 clock = 60e6
 def point(events):
@@ -325,8 +325,8 @@ picture(roofline(clock, clock / 13, points, "The published core runs along its m
 # costs 3.4 ms.
 
 # %%
-from mmf_teach.figures import style
-from mmf_teach.figures.rounding_lines import rounding_lines
+from mmf_teach.lesson.figures import style
+from mmf_teach.lesson.figures.rounding_lines import rounding_lines
 
 latencies = [1, 2, 3, 4, 6, 8, 10, 12, 16]
 times = [round(total_cycles(block(latency)) / 60e3, 1) for latency in latencies]
@@ -338,7 +338,7 @@ picture(rounding_lines(latencies, line, [style.BLUE], control, title, *axes))
 # %% [markdown]
 # **Exercise 11.7** Which latencies round to the published time? Return all that fit.
 
-# %% solution="hardware_sim.published.timing_by_hand:reproducing"
+# %% solution="hardware_sim.paper2024.timing_reference:reproducing"
 def reproducing(cycles, clock_mhz, published_ms):
     todo("a list of latencies")
 
@@ -403,7 +403,7 @@ print(f"3 matrices {three / 60e3:.0f} ms, {tiles} matrices {whole / 60e3:.0f} ms
 #
 # **Exercise 11.8** `open_rows` says for each bank which row is open; a closed bank is not in it.
 
-# %% solution="hardware_sim.published.timing_by_hand:burst_cycles"
+# %% solution="hardware_sim.paper2024.timing_reference:burst_cycles"
 def burst_cycles(open_rows, bank, row):
     todo("three cases")
 

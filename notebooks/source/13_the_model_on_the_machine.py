@@ -16,33 +16,32 @@ from itertools import pairwise
 import numpy as np
 
 from hardware_sim.assembler import texts
-from hardware_sim.course.accelerator import Accelerator
-from hardware_sim.course.golden import Golden
-from hardware_sim.course.isa import COURSE_SET
-from hardware_sim.course.machine import COURSE, Machine
-from hardware_sim.course.units import tmatmul
-from hardware_sim.course.weights import lower_model
-from hardware_sim.ladder import climb, projection, trits_of
-from hardware_sim.ladder import tiles_of as count_tiles
-from hardware_sim.search import budget, enter, groups, ranked, speeds, table
-from mmf_teach.checks.exercise import check, use
-from mmf_teach.checks.trial import todo
-from mmf_teach.cost.quantity import QuantityTable
+from hardware_sim.studies.design_search import budget, enter, groups, ranked, speeds, table
+from hardware_sim.studies.ladder import climb, projection, tiles_of as count_tiles, trits_of
+from hardware_sim.ternary_core.golden import Golden
+from hardware_sim.ternary_core.isa import COURSE_SET
+from hardware_sim.ternary_core.machine import COURSE, Machine
+from hardware_sim.ternary_core.units import tmatmul
+from hardware_sim.ternary_core.weights import lower_model
 from mmf_teach.cost.sizes import sizes
-from mmf_teach.figures.design_ladder import design_ladder
-from mmf_teach.figures.roofline import roofline
+from mmf_teach.engine.accelerator import Accelerator
+from mmf_teach.engine.runtime import Engine
+from mmf_teach.lesson.bar import bar
+from mmf_teach.lesson.exercise import check, use
+from mmf_teach.lesson.figures.design_ladder import design_ladder
+from mmf_teach.lesson.figures.roofline import roofline
+from mmf_teach.lesson.parsons import parsons
+from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson.predict import predict, reveal
+from mmf_teach.lesson.quiz import exit_ticket, warm_up
+from mmf_teach.lesson.trial import todo
 
 # %%
 from mmf_teach.model.checkpoint import load_model
-from mmf_teach.model.engine import Engine
 from mmf_teach.model.generate import generate
-from mmf_teach.model.integer import IntegerModel
-from mmf_teach.notebook.bar import bar
-from mmf_teach.notebook.parsons import parsons
-from mmf_teach.notebook.picture import picture
-from mmf_teach.notebook.predict import predict, reveal
-from mmf_teach.notebook.quiz import exit_ticket, warm_up
 from mmf_teach.paths import SHIPPED_MODEL
+from mmf_teach.quantity import QuantityTable
+from mmf_teach.reference.integer_model import IntegerModel
 
 # %% [markdown]
 # ## Before you begin
@@ -91,7 +90,7 @@ reveal("13.p1", round(first.cycles / (first.clock_mhz * 1e6), 1), unit="seconds 
 #
 # **Exercise 13.1** Cut a matrix into tiles, row of tiles by row of tiles. Return an array of [tiles, d, d].
 
-# %% solution="hardware_sim.lowering_by_hand:tiles_of"
+# %% solution="hardware_sim.ternary_core.lowering_reference:tiles_of"
 def tiles_of(trits, d):
     todo("fill up with zeros, then cut")
 
@@ -120,7 +119,7 @@ for d in (32, 64, 128, 256):
 #
 # **Exercise 13.2** Return where each region begins. `sizes` maps names to bytes, in order.
 
-# %% solution="hardware_sim.lowering_by_hand:addresses"
+# %% solution="hardware_sim.ternary_core.lowering_reference:addresses"
 def addresses(sizes, line):
     todo("the first free address, rounded up after each region")
 
@@ -138,7 +137,7 @@ check("13.2", addresses)
 #
 # **Exercise 13.3** Return which value to give up. One that is never read again goes first.
 
-# %% solution="hardware_sim.lowering_by_hand:give_up"
+# %% solution="hardware_sim.ternary_core.lowering_reference:give_up"
 def give_up(held, later):
     todo("when is each value read next?")
 
@@ -229,7 +228,7 @@ print("ROMEO:" + written)
 # **Exercise 13.5** Somebody says that makes 320 cycles, and wrote the function below. But lanes and port work at once.
 # Mend it.
 
-# %% solution="hardware_sim.ladder:roof"
+# %% solution="hardware_sim.studies.ladder:roof"
 def roof(trits, lanes, port_bytes, clock_mhz):
     """Tokens a second that neither lanes nor memory port allow to be exceeded."""
     cycles = trits / lanes + trits / (4 * port_bytes)
@@ -322,7 +321,7 @@ print("a tile of our core passes")
 #
 # **Exercise 13.7** Which bandwidth does a speed imply, if every weight must come by once for each token?
 
-# %% solution="hardware_sim.ladder:needed_gigabytes_per_second"
+# %% solution="hardware_sim.studies.ladder:needed_gigabytes_per_second"
 def needed_gigabytes_per_second(weights, bits, tokens_per_second):
     todo("bytes of a token, so many times a second, in gigabytes of 10⁹")
 

@@ -3,8 +3,8 @@
 import pytest
 
 from mmf_teach.cost.comparison import MATMUL_FREE_LOSES, Setting, compare
-from mmf_teach.widgets import explorer
-from mmf_teach.widgets.compare import Compare
+from mmf_teach.lesson.widgets import explorer
+from mmf_teach.lesson.widgets.compare import Compare
 
 TRAITS = ("free", "twins", "sizes", "contexts", "batches", "memories", "table", "start", "losing")
 DRAW = """async ([script, traits]) => {

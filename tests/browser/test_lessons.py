@@ -2,8 +2,8 @@
 
 import pytest
 
-from mmf_teach.checks.exercise import exercise
-from mmf_teach.notebook.parsons import in_disorder
+from mmf_teach.lesson.exercise import exercise
+from mmf_teach.lesson.parsons import in_disorder
 
 pytestmark = pytest.mark.browser
 MULTIPLIES = """def ternary_dot(trits, codes):

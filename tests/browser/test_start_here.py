@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmf_teach.widgets import explorer
+from mmf_teach.lesson.widgets import explorer
 
 pytestmark = pytest.mark.browser
 LENGTH = 50                                  # letters asked for in the test: the shortest the slider allows

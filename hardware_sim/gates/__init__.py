@@ -1,0 +1,1 @@
+"""The circuits as gates: synthesis, toggles, proofs. Empty until notebook 12 moves in."""

@@ -1,0 +1,78 @@
+"""A trained model in the machine's memory: trits in tiles, biases and embeddings as whole numbers, memories empty.
+
+Course    notebook 13, "The model on the machine"
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Int8, Int64, UInt8
+from numpy import ndarray
+
+from hardware_sim.ternary_core.image import empty
+from hardware_sim.ternary_core.layout import BIASED, HEAD, MAPS, Layout
+from hardware_sim.ternary_core.lowering import Lowered, lower
+from hardware_sim.ternary_core.machine import Machine
+from hardware_sim.ternary_core.units import load_store, tmatmul
+from mmf_teach.model.config import ModelConfig
+
+if TYPE_CHECKING:                            # torch takes seconds to start, and is not needed to read a model
+    from mmf_teach.reference.integer_model import IntegerLinear, IntegerModel
+
+
+def lower_model(model: "IntegerModel", machine: Machine) -> tuple[Lowered, UInt8[ndarray, "bytes"]]:
+    """The program of a trained model, and the memory on which it begins.
+
+    ValueError for a model too large for the machine's address space.
+    """
+    maps = dict(maps_of(model))
+    biased = BIASED | {name.rpartition(".")[2] for name, one in maps.items() if one.bias.any()}
+    lowered = lower(config_of(model), machine, lambda name: maps[name].scale, biased)
+    return lowered, memory_of(model, lowered.layout)
+
+
+def memory_of(model: "IntegerModel", layout: Layout) -> UInt8[ndarray, "bytes"]:
+    """Every constant in its place, and zeros where the program will write."""
+    memory, d = empty(layout.regions), layout.machine.d
+    write(memory, layout.embedding.start, load_store.store(in_tiles(model.embedding, d).ravel()))
+    for name, one in maps_of(model):
+        write(memory, layout.trits[name].start, tmatmul.pack(tiles_of(one.trits, d)).ravel())
+        if name in layout.bias:
+            write(memory, layout.bias[name].start, load_store.store(in_tiles(one.bias, d)))
+    return memory
+
+
+def config_of(model: "IntegerModel") -> ModelConfig:
+    """The sizes of an integer model."""
+    vocab, width = model.embedding.shape
+    return ModelConfig("matmul_free", vocab, width, len(model.blocks), inner_width=len(model.blocks[0].to_gate.trits))
+
+
+def maps_of(model: "IntegerModel") -> Iterator[tuple[str, "IntegerLinear"]]:
+    """Every map of a model by its name in the layout."""
+    for number, block in enumerate(model.blocks):
+        for own in MAPS:
+            yield f"b{number}.{own}", getattr(block, own)
+    yield HEAD, model.head
+
+
+def in_tiles(x: Int64[ndarray, "*rows n"], d: int) -> Int64[ndarray, "*rows tiled"]:
+    """Vectors filled up with zeros to a multiple of d.
+
+    >>> in_tiles(np.array([1, 2, 3]), 2).tolist()
+    [1, 2, 3, 0]
+    """
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % d)])
+
+
+def tiles_of(trits: Int8[ndarray, "out in"], d: int) -> Int8[ndarray, "tiles d d"]:
+    """A matrix cut into tiles, row of tiles by row of tiles, filled up with zeros."""
+    outputs, inputs = trits.shape
+    whole = trits if outputs % d == inputs % d == 0 else np.pad(trits, [(0, -outputs % d), (0, -inputs % d)])
+    return whole.reshape(-1, d, whole.shape[1] // d, d).swapaxes(1, 2).reshape(-1, d, d)
+
+
+def write(memory: UInt8[ndarray, "bytes"], address: int, data: UInt8[ndarray, "size"]) -> None:
+    """Bytes at an address."""
+    memory[address:address + len(data)] = data

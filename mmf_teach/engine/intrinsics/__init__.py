@@ -1,0 +1,1 @@
+"""Single instructions of the processor inside compiled functions: one function an instruction."""

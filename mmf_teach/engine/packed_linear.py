@@ -1,0 +1,31 @@
+"""TernaryLinear for a large model on a CPU: the trits stay packed as the fastest product of this machine wants them.
+
+Course    notebook 04, "Fast kernels"
+Equation  y = (C · Tᵀ) · s_x · s_w + b, as in bit_linear.py: the same sums of integers, so the same numbers
+"""
+
+import torch
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from torch import Tensor, nn
+
+from mmf_teach.engine.ternary_matmul.choice import best
+from mmf_teach.layers.bit_linear import TernaryLinear, absmax
+
+
+class PackedLinear(nn.Module):
+    """Made of a TernaryLinear, whose own trits it does not look at, and of the same trits as they lie in a file."""
+
+    def __init__(self, layer: TernaryLinear, stored: UInt8[ndarray, "bytes"]):
+        super().__init__()
+        self.norm, self.bias = layer.norm, layer.bias
+        self.register_buffer("scale", layer.scale)
+        self.way = best()
+        self.matrix = self.way.pack_base3(stored, *layer.trits.shape)
+
+    def forward(self, x: Float[Tensor, "*b in"]) -> Float[Tensor, "*b out"]:
+        codes, x_scale = absmax(self.norm(x))
+        rows = codes.to(torch.int8).flatten(0, -2).numpy()
+        sums = self.way.product(rows, self.matrix, threads=torch.get_num_threads())
+        y = torch.from_numpy(sums).to(x.dtype).unflatten(0, x.shape[:-1]) * (x_scale * self.scale)
+        return y if self.bias is None else y + self.bias

@@ -1,1 +1,0 @@
-"""The arithmetic of ternary/fixed_point.py, compiled: the same whole numbers, a row at a time."""

@@ -1,0 +1,1 @@
+"""What a notebook needs: checks, predictions, questions, figures, widgets, and the reader's own record."""

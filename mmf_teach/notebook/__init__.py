@@ -1,1 +1,0 @@
-"""For authors and set-up: build, doctor."""

@@ -1,0 +1,1 @@
+"""Commands, and what authors and set-up need: build, guards, doctor."""
