@@ -19,6 +19,7 @@ import inspect
 import json
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -170,14 +171,17 @@ def _order(lines: tuple[str, ...], order: tuple[int, ...], name: str) -> tuple[s
     return f"lines in the order {' '.join(str(place + 1) for place in order)}", make
 
 
-def tried(notebook: str, every: int = 1) -> Iterator[Tried]:
-    """The mutants of a notebook, each shown to its check; of those that are no mistakes every second, third, ..."""
-    reasons, passed_over = listed(), 0
+def tried(notebook: str, every: int = 1, mistakes: int = 1) -> Iterator[Tried]:
+    """The mutants of a notebook, each shown to its check; of those that are no mistakes every second, third, ...
+
+    Of the mistakes, too, as `mistakes` says.
+    """
+    reasons, seen = listed(), Counter()
     for one in exercises(notebook):
         for change, make in changed_answers(one):
             why = reasons.get((one.id, change), "")
-            passed_over += bool(why)
-            if why and passed_over % every:
+            seen[bool(why)] += 1
+            if seen[bool(why)] % (every if why else mistakes):
                 continue
             function = make()
             if function is not None:         # what Python cannot even read is no test of a check
