@@ -35,6 +35,7 @@ from mmf_teach.lesson.widgets.moved_bytes import MovedBytes, parts
 from mmf_teach.lesson.widgets.prediction import Curve
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
+from mmf_teach.model.integer import integer_model
 from mmf_teach.training.recall import CHANCE
 from mmf_teach.training.recall_sweep import recall_rows
 
@@ -456,10 +457,9 @@ check("09.7", same_however_split)
 from mmf_teach.engine.runtime import Engine
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.paths import SHIPPED_MODEL
-from mmf_teach.reference.integer_model import IntegerModel
 
 shipped, _ = load_model(SHIPPED_MODEL)
-engine = Engine(IntegerModel.of(shipped))
+engine = Engine(integer_model(shipped))
 
 # %%
 def exact(tokens, state):
