@@ -22,7 +22,8 @@ from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.matmul_free import MatMulFree
 from mmf_teach.model.traces import token_mixer_trace
-from mmf_teach.reference.mlgru import half_life, mlgru_step, sigmoid
+from mmf_teach.reference.activation_functions import sigmoid
+from mmf_teach.reference.mlgru import half_life, mlgru_step
 from mmf_teach.reference.mlgru_scan import at_once, by_chunks, by_doubling, memories, two_steps
 from mmf_teach.training import gru_to_mlgru as deletions
 from mmf_teach.training.grammar import Grammar

@@ -21,8 +21,11 @@ from mmf_teach.model.ablation import PARTS, without
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig, inner_width
 from mmf_teach.model.traces import channel_mixer_trace, stream, token_mixer_trace
-from mmf_teach.reference.bit_linear import bit_linear, rms_norm
-from mmf_teach.reference.block import block_step, glu, half_block, silu, stream_sizes
+from mmf_teach.reference.activation_functions import silu
+from mmf_teach.reference.bit_linear import bit_linear
+from mmf_teach.reference.block import block_step, half_block, stream_sizes
+from mmf_teach.reference.glu import glu
+from mmf_teach.reference.rms_norm import rms_norm
 
 TEXT = "a man had a hat."
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from mmf_teach.checks.three_values_are_enough import EXERCISES, AddOnly, unpack_undoes_pack
-from mmf_teach.engine.ternary_matmul import masked
 from mmf_teach.lesson import quiz
 from mmf_teach.lesson.exercise import NOT_YET, exercise
 from mmf_teach.lesson.figures import style
@@ -19,7 +18,7 @@ from mmf_teach.lesson.widgets import packing_byte, ternary_dot as dot_widget
 from mmf_teach.lesson.widgets.packing_byte import PackingByte
 from mmf_teach.lesson.widgets.ternary_dot import TernaryDot
 from mmf_teach.quantity import load
-from mmf_teach.reference import ternary_matmul as naive
+from mmf_teach.reference import masked_product as masked, ternary_matmul as naive
 from mmf_teach.ternary.accumulator import accumulator_bits
 from mmf_teach.ternary.packing import pack_2bit, pack_base3, unpack_2bit, unpack_base3
 from mmf_teach.ternary.trits import ternary_dot

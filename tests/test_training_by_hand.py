@@ -14,7 +14,8 @@ from mmf_teach.lesson.figures.step_lines import step_lines
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.paths import DATA
-from mmf_teach.reference.training import gradients, run, update
+from mmf_teach.reference.straight_through import gradients
+from mmf_teach.reference.training import run, update
 from mmf_teach.ternary.quantise import absmax, absmean
 from mmf_teach.training.corpus import CORPORA
 from mmf_teach.training.flips import FlipWatch, flipped, trits_of

@@ -11,6 +11,8 @@ from fixtures.tiny import CORPUS
 from safetensors.numpy import load_file
 
 from mmf_teach.checks.a_whole_language_model import carries_its_state
+from mmf_teach.cost.multiplications_left import bit_linear_multiplications, multiplications_left
+from mmf_teach.engine.stored_map import StoredMap
 from mmf_teach.layers.bit_linear import readable
 from mmf_teach.model import paper_to_released as differences
 from mmf_teach.model.checkpoint import load_model
@@ -19,15 +21,8 @@ from mmf_teach.model.matmul_free import MatMulFree
 from mmf_teach.model.matmul_free_released import MatMulFreeReleased
 from mmf_teach.model.paper_to_released import DIFFERENCES, Between
 from mmf_teach.paths import SHIPPED_MODEL
-from mmf_teach.reference.language_model import (
-    StoredMap,
-    bit_linear_multiplications,
-    lower_bounds,
-    multiplications_left,
-    read_token,
-    surprise,
-    write_greedily,
-)
+from mmf_teach.reference.language_model import read_token, surprise, write_greedily
+from mmf_teach.reference.mlgru_released import lower_bounds
 from mmf_teach.training import paper_to_released_runs as training
 
 TEXT = torch.tensor([[1, 4, 2, 0, 3, 3, 1]])
