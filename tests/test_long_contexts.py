@@ -37,7 +37,7 @@ def drawn(tokens: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(3, tokens, width))
 
 
-# Attention by hand
+# The reference's attention
 
 
 @LAWS

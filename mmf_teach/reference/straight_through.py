@@ -11,7 +11,7 @@ from jaxtyping import Float, Int8
 
 def gradients(
     dy: Float[np.ndarray, "b out"], codes: Int8[np.ndarray, "b in"], x_scale: Float[np.ndarray, "b 1"],
-    trits: Int8[np.ndarray, "out in"], w_scale: float,
+    trits: Int8[np.ndarray, "out in"], w_scale: float | np.float32,
 ) -> tuple[Float[np.ndarray, "b in"], Float[np.ndarray, "out in"]]:
     """The gradients of a ternary product for its inputs and its weights, straight through both roundings.
 
