@@ -14,6 +14,7 @@ from mmf_teach.engine.ternary_matmul import popcount as bit_planes
 from mmf_teach.model.build import build
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
+from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.reference.integer_model import IntegerBlock, IntegerLinear, IntegerModel
 from mmf_teach.ternary import fixed_point as fp
@@ -45,7 +46,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def naive(shipped):
-    return IntegerModel.of(shipped[0])
+    return integer_model(shipped[0])
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +180,7 @@ def test_wrong_states_batches_and_threads_are_refused(engine, naive):
 def test_only_a_packed_model_in_the_papers_form_becomes_integers():
     config = ModelConfig(kind="transformer", vocab=5, width=8, blocks=1, heads=2)
     with pytest.raises(ValueError, match="packed MatMul-free model"):
-        IntegerModel.of(build(config))
+        integer_model(build(config))
 
 
 PORTABLE = """

@@ -15,7 +15,8 @@ from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.rounded import matrices, rounded
 from mmf_teach.paths import DATA
 from mmf_teach.quantity import read
-from mmf_teach.reference.bit_linear import bit_linear, rms_norm
+from mmf_teach.reference.bit_linear import bit_linear
+from mmf_teach.reference.rms_norm import rms_norm
 from mmf_teach.ternary.binary import sign_mean
 from mmf_teach.ternary.formats import FORMATS
 from mmf_teach.ternary.fp4 import BLOCK, MAGNITUDES, decode_e2m1, mxfp4, to_e2m1

@@ -16,7 +16,7 @@ MAY_IMPORT = {                               # the reading order: a group knows 
     "shapes": "",
     "quantity": "paths",
     "ternary": "",
-    "reference": "shapes ternary",
+    "reference": "ternary",
     "layers": "shapes ternary",
     "model": "files paths hardware shapes ternary reference layers",
     "training": "files paths progress hardware shapes ternary reference layers model",
@@ -31,7 +31,6 @@ MAY_IMPORT = {                               # the reading order: a group knows 
 MAY_IMPORT["tools"] = " ".join(MAY_IMPORT)
 MAY_IMPORT["__main__"] = "exit_code tools"
 STILL = {                                    # what has not moved out of the textbooks yet: to be emptied
-    "reference": "layers model engine",
     "layers": "engine reference",
     "model": "engine",
     "training": "engine",
@@ -42,8 +41,8 @@ STILL = {                                    # what has not moved out of the tex
 MAY_IMPORT = {group: f"{allowed} {STILL.get(group, '')}" for group, allowed in MAY_IMPORT.items()}
 
 CHOOSES = {"ternary_matmul"}                 # packages that hand on what suits the machine, when it is asked for
-WITHOUT_TORCH = {"paths", "files", "progress", "exit_code", "hardware", "quantity", "ternary", "hardware_sim",
-                 "lesson.figures"}
+WITHOUT_TORCH = {"paths", "files", "progress", "exit_code", "hardware", "quantity", "ternary", "reference",
+                 "hardware_sim", "lesson.figures"}
 FILES = sorted(path for folder in ("mmf_teach", "hardware_sim") for path in (ROOT / folder).rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES if path.stem != "__init__"}
 PACKAGES = [path for path in FILES if path.stem == "__init__"]

@@ -21,12 +21,13 @@ from mmf_teach.cost.contexts import (
 from mmf_teach.cost.sheet import matrix_weights
 from mmf_teach.cost.sizes import NAMED, sizes
 from mmf_teach.engine.bench.contexts import grown, remembered_bytes, step_us
-from mmf_teach.layers.kv_cache import attend, read_at_once, read_with_cache, window_mask
 from mmf_teach.layers.superposition import WORDS, recall, share_recalled, store
 from mmf_teach.lesson.figures.size_lines import size_lines
 from mmf_teach.lesson.widgets.moved_bytes import BATCHES, CONTEXTS, FREE, MovedBytes, parts
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
+from mmf_teach.reference.attention import attend
+from mmf_teach.reference.sliding_attention import read_at_once, read_with_cache, window_mask
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=80)
 pytestmark = pytest.mark.usefixtures("without_type_checks")
@@ -36,7 +37,7 @@ def drawn(tokens: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(3, tokens, width))
 
 
-# Attention by hand
+# The reference's attention
 
 
 @LAWS

@@ -24,8 +24,8 @@ from mmf_teach.cost.sizes import sizes
 from mmf_teach.engine.ternary_core_values import Compiled
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
+from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import DATA, SHIPPED_MODEL
-from mmf_teach.reference.integer_model import IntegerModel
 from mmf_teach.training.evaluate import loss_nats
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=60)
@@ -39,7 +39,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def integers(shipped):
-    return IntegerModel.of(shipped[0])
+    return integer_model(shipped[0])
 
 
 def part(memory, region):

@@ -23,9 +23,9 @@ from mmf_teach.engine.bench import simulator
 from mmf_teach.engine.runtime import Engine
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.generate import Reader, generate
+from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.quantity import Quantity, load
-from mmf_teach.reference.integer_model import IntegerModel
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=60)
 
@@ -37,7 +37,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def integers(shipped):
-    return IntegerModel.of(shipped[0])
+    return integer_model(shipped[0])
 
 
 @pytest.fixture(scope="module")

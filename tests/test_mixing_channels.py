@@ -1,4 +1,4 @@
-"""The rest of a block by hand agrees with the layers; a model can be looked into, and taken apart, letter by letter."""
+"""Sizes in a block are what they are said to be; a model can be looked into, and taken apart, letter by letter."""
 
 import json
 
@@ -9,9 +9,6 @@ from fixtures.tiny import CORPUS
 from hypothesis import given, settings, strategies as st
 
 from mmf_teach.checks.mixing_channels import is_rms_norm
-from mmf_teach.layers.bit_linear import TernaryLinear
-from mmf_teach.layers.block import Block
-from mmf_teach.layers.glu import GLU
 from mmf_teach.lesson import quiz
 from mmf_teach.lesson.figures import style
 from mmf_teach.lesson.figures.letter_rows import NEWLINE, SPACE, letter_rows
@@ -21,8 +18,9 @@ from mmf_teach.model.ablation import PARTS, without
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig, inner_width
 from mmf_teach.model.traces import channel_mixer_trace, stream, token_mixer_trace
-from mmf_teach.reference.bit_linear import bit_linear, rms_norm
-from mmf_teach.reference.block import block_step, glu, half_block, silu, stream_sizes
+from mmf_teach.reference.activation_functions import silu
+from mmf_teach.reference.block import stream_sizes
+from mmf_teach.reference.rms_norm import rms_norm
 
 TEXT = "a man had a hat."
 
@@ -42,49 +40,7 @@ def tokens():
     return CORPUS.vocabulary.encode(TEXT)
 
 
-# By hand
-
-
-def test_silu_is_torchs_and_stays_finite_far_out():
-    g = np.array([-1000.0, -3.0, -0.5, 0.0, 0.5, 3.0, 1000.0])
-    np.testing.assert_allclose(silu(g), torch.nn.functional.silu(torch.tensor(g)), rtol=1e-12)
-    assert silu(g)[0] == 0 and silu(g)[-1] == 1000
-
-
-def test_the_gated_unit_by_hand_is_the_layer():
-    torch.manual_seed(0)
-    layer = GLU(6, 8, lambda i, o: torch.nn.Linear(i, o, bias=False)).double()
-    maps = [lambda x, m=m: x @ m.weight.detach().numpy().T for m in (layer.to_gate, layer.to_up, layer.to_down)]
-    x = np.random.default_rng(0).normal(size=(5, 6))
-    np.testing.assert_allclose(glu(x, *maps), layer(torch.tensor(x)).detach(), rtol=1e-10)
-
-
-@pytest.mark.parametrize("sizes", [(3, 8), (16, 64)])
-def test_with_ternary_maps_it_is_the_layer_that_was_learnt(sizes):
-    width, inner = sizes
-    layer = GLU(width, inner, TernaryLinear)
-    dice = torch.Generator().manual_seed(width)
-    for part in (layer.to_gate, layer.to_up, layer.to_down):
-        part.trits.copy_(torch.randint(-1, 2, part.trits.shape, generator=dice))
-        part.scale.fill_(0.37)
-    maps = [lambda x, m=m: bit_linear(x, m.trits.numpy(), 0.37) for m in (layer.to_gate, layer.to_up, layer.to_down)]
-    x = torch.randn(7, width, generator=dice)
-    np.testing.assert_allclose(glu(x.numpy(), *maps), layer(x), atol=0.05)     # now and then a code is the next one
-
-
-def test_half_a_block_and_a_block_by_hand_are_the_blocks_own(model):
-    norm = torch.nn.LayerNorm(16)
-    block = Block(16, model.blocks[0].token_mixer, model.blocks[0].channel_mixer, lambda: norm)
-    x, h = torch.randn(3, 16), torch.randn(3, 16)
-    with torch.no_grad():
-        wanted, remembered = block.step(x, h)
-        y, after = block.token_mixer.step(norm(x), h)
-        maps = [lambda x, m=m: m(torch.from_numpy(x)).numpy() for m in (norm, block.channel_mixer)]
-        np.testing.assert_array_equal(half_block((x + y).numpy(), *maps), wanted)
-        plain = Block(16, block.token_mixer, block.channel_mixer)
-        got = block_step(x, h, plain.token_mixer.step, plain.channel_mixer)
-    assert torch.equal(remembered, after)
-    assert all(torch.equal(a, b) for a, b in zip(got, plain.step(x, h), strict=True))
+# The reference
 
 
 def test_sizes_of_independent_additions_are_those_of_random_directions():

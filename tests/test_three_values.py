@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from mmf_teach.checks.three_values_are_enough import EXERCISES, AddOnly, unpack_undoes_pack
-from mmf_teach.engine.ternary_matmul import masked
 from mmf_teach.lesson import quiz
 from mmf_teach.lesson.exercise import NOT_YET, exercise
 from mmf_teach.lesson.figures import style
@@ -19,7 +18,7 @@ from mmf_teach.lesson.widgets import packing_byte, ternary_dot as dot_widget
 from mmf_teach.lesson.widgets.packing_byte import PackingByte
 from mmf_teach.lesson.widgets.ternary_dot import TernaryDot
 from mmf_teach.quantity import load
-from mmf_teach.reference import ternary_matmul as naive
+from mmf_teach.reference import masked_product as masked
 from mmf_teach.ternary.accumulator import accumulator_bits
 from mmf_teach.ternary.packing import pack_2bit, pack_base3, unpack_2bit, unpack_base3
 from mmf_teach.ternary.trits import ternary_dot
@@ -155,25 +154,6 @@ def test_a_ternary_dot_product_is_the_sum_of_products(pairs):
 def test_unequal_lengths_and_what_is_no_trit_are_refused(row, inputs):
     with pytest.raises(ValueError):
         ternary_dot(row, inputs)
-
-
-@pytest.mark.parametrize(("batch", "out", "width"), [
-    (0, 3, 4), (1, 0, 4), (2, 3, 0), (1, 1, 1), (1, 1, 257), (3, 5, 63), (2, 7, 300), (5, 2, 129),
-])
-def test_the_masked_product_is_the_naive_one(batch, out, width):
-    dice = np.random.default_rng(batch + 10 * out + 100 * width)
-    codes = dice.integers(-128, 128, (batch, width)).astype(np.int8)
-    rows = dice.integers(-1, 2, (out, width)).astype(np.int8)
-    got, want = masked.ternary_matmul(codes, rows), naive.ternary_matmul(codes, rows)
-    assert got.dtype == want.dtype == np.int32 and got.shape == want.shape == (batch, out)
-    np.testing.assert_array_equal(got, want)
-
-
-@pytest.mark.parametrize("width", [1, 255, 256, 352, 1000])
-def test_the_masked_product_adds_up_extremes_without_wrapping_round(width):
-    codes, rows = np.full((1, width), -128, np.int8), np.full((1, width), -1, np.int8)
-    assert masked.ternary_matmul(codes, rows).tolist() == [[128 * width]]
-    assert masked.ternary_matmul(codes, -rows).tolist() == [[-128 * width]]
 
 
 @pytest.mark.usefixtures("without_type_checks")

@@ -60,9 +60,9 @@ def by_chance(options: argparse.Namespace) -> int:
 def shipped(tokens: int) -> int:
     """One token after the other, each with the memories that the one before left; how many of them differ."""
     from mmf_teach.model.checkpoint import load_model  # torch takes seconds to start
-    from mmf_teach.reference.integer_model import IntegerModel
+    from mmf_teach.model.integer import integer_model
 
-    lowered, memory = lower_model(IntegerModel.of(load_model(SHIPPED_MODEL)[0]), COURSE)
+    lowered, memory = lower_model(integer_model(load_model(SHIPPED_MODEL)[0]), COURSE)
     program, differ = list(lowered.program), 0
     with tempfile.TemporaryDirectory() as folder:
         core = verilated.build(COURSE, Path(folder), len(program))

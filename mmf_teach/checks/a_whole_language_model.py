@@ -6,16 +6,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from mmf_teach.cost.multiplications_left import bit_linear_multiplications, multiplications_left
 from mmf_teach.lesson.exercise import Exercise
 from mmf_teach.lesson.property_test import PropertyTest
-from mmf_teach.reference.language_model import (
-    bit_linear_multiplications,
-    lower_bounds,
-    multiplications_left,
-    read_token,
-    surprise,
-    write_greedily,
-)
+from mmf_teach.reference.language_model import read_token, surprise, write_greedily
+from mmf_teach.reference.mlgru_released import lower_bounds
 
 
 def carries_its_state(read: Callable) -> bool:

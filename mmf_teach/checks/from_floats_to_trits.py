@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mmf_teach.layers.straight_through import straight_through
 from mmf_teach.lesson.exercise import LIMIT_S, Exercise, Report
-from mmf_teach.reference.bit_linear import bit_linear, rms_norm
+from mmf_teach.reference.bit_linear import bit_linear
+from mmf_teach.reference.rms_norm import rms_norm
 from mmf_teach.ternary.fp4 import MAGNITUDES, to_e2m1
 from mmf_teach.ternary.int4 import int4
 from mmf_teach.ternary.quantise import SMALLEST, absmax, absmean

@@ -7,9 +7,10 @@ import numpy as np
 from numpy import ndarray
 
 from mmf_teach.cost.contexts import cache_bytes, context_of_equal_work, moved_bytes
-from mmf_teach.layers.kv_cache import attend, read_with_cache, window_mask
 from mmf_teach.lesson.exercise import Exercise
 from mmf_teach.lesson.property_test import PropertyTest
+from mmf_teach.reference.attention import attend
+from mmf_teach.reference.sliding_attention import read_with_cache, window_mask
 
 
 def same_however_split(read: Callable) -> bool:

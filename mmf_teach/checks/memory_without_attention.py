@@ -9,8 +9,8 @@ from numpy import ndarray
 from mmf_teach.checks.mixing_channels import times
 from mmf_teach.lesson.exercise import Exercise
 from mmf_teach.lesson.property_test import PropertyTest
-from mmf_teach.reference.block import silu
-from mmf_teach.reference.mlgru import half_life, mlgru_step, sigmoid
+from mmf_teach.reference.activation_functions import sigmoid, silu
+from mmf_teach.reference.mlgru import half_life, mlgru_step
 from mmf_teach.reference.mlgru_scan import at_once, by_chunks, by_doubling, memories, two_steps
 
 # Shares kept are multiples of 1/4 and what is written is a multiple of 1/2, so that sums in another order are equal.

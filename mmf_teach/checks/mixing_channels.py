@@ -9,8 +9,10 @@ from numpy import ndarray
 from mmf_teach.lesson.exercise import Exercise
 from mmf_teach.lesson.property_test import PropertyTest
 from mmf_teach.model.config import inner_width
-from mmf_teach.reference.bit_linear import EPSILON, rms_norm
-from mmf_teach.reference.block import block_step, glu, half_block, silu, stream_sizes
+from mmf_teach.reference.activation_functions import silu
+from mmf_teach.reference.block import block_step, half_block, stream_sizes
+from mmf_teach.reference.glu import glu
+from mmf_teach.reference.rms_norm import EPSILON, rms_norm
 
 
 def is_rms_norm(norm: Callable) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy import ndarray
 
-from mmf_teach.engine.ternary_matmul.masked import ternary_matmul
 from mmf_teach.lesson.exercise import Exercise
 from mmf_teach.lesson.property_test import PropertyTest
+from mmf_teach.reference.masked_product import ternary_matmul
 from mmf_teach.ternary.accumulator import accumulator_bits
 from mmf_teach.ternary.packing import pack_2bit, pack_base3, unpack_2bit, unpack_base3
 from mmf_teach.ternary.trits import require_trits, ternary_dot

@@ -7,7 +7,8 @@ import numpy as np
 
 from mmf_teach.lesson.exercise import Exercise
 from mmf_teach.lesson.property_test import PropertyTest
-from mmf_teach.reference.training import gradients, run, update
+from mmf_teach.reference.straight_through import gradients
+from mmf_teach.reference.training import run, update
 from mmf_teach.ternary.quantise import absmean
 from mmf_teach.training.flips import flipped
 from mmf_teach.training.schedule import learning_rate

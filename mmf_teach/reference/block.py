@@ -1,35 +1,20 @@
-"""The rest of a block in NumPy, one step after the other: the gated unit, and what goes in added to what comes out.
+"""A block in NumPy: what a mixer makes of the stream is added to the stream.
 
 Course    notebook 06, "Mixing channels"
-Equation  glu(x) = (silu(x W_g) ⊙ x W_u) W_d,   silu(g) = g σ(g),   x ← x + mixer(norm(x))
+Equation  x ← x + token_mixer(norm(x)),   x ← x + channel_mixer(norm(x))
 Source    Zhu et al. 2024, arXiv 2406.02528, section 3.3; He et al. 2015, arXiv 1512.03385 (the residual)
-
-A map is any function from [b in] to [b out]: a product with a matrix, or BitLinear with its trits.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-Map = Callable[[Float[ndarray, "b in"]], Float[ndarray, "b out"]]
-
-
-def silu(g: Float[ndarray, "*b d"]) -> Float[ndarray, "*b d"]:
-    """Each number times its own sigmoid: nearly itself when large, nearly 0 when far below 0.
-
-    >>> silu(np.array([-2.0, 0.0, 2.0])).round(2).tolist()
-    [-0.24, 0.0, 1.76]
-    """
-    with np.errstate(over="ignore"):         # exp of a very large number is infinity, and its share 0, as it should
-        return g / (1 + np.exp(-g))
-
-
-def glu(x: Float[ndarray, "b d"], to_gate: Map, to_up: Map, to_down: Map) -> Float[ndarray, "b out"]:
-    """Widen twice, let one copy through as far as the other opens, and narrow."""
-    return to_down(silu(to_gate(x)) * to_up(x))
+from mmf_teach.reference.bit_linear import Map
+from mmf_teach.reference.glu import glu
+from mmf_teach.reference.mlgru import mlgru_step
 
 
 def half_block(x: Float[ndarray, "b d"], norm: Map, mixer: Map) -> Float[ndarray, "b d"]:
@@ -44,6 +29,26 @@ def block_step(x: Any, h: Any, token_mixer: Callable, channel_mixer: Callable) -
     mixed = channel_mixer(x)
     x = x + mixed
     return x, h
+
+
+@dataclass(frozen=True)
+class Block:
+    """The maps of one block in the paper's form: those of the MLGRU, then those of the GLU."""
+
+    to_f: Map
+    to_c: Map
+    to_g: Map
+    to_o: Map
+    to_gate: Map
+    to_up: Map
+    to_down: Map
+
+    def __call__(self, x: Float[ndarray, "*b d"], h: Float[ndarray, "*b d"]) -> tuple[ndarray, ndarray]:
+        """One token: the stream and the memory after it. The norms are inside the maps."""
+        return block_step(
+            x, h,
+            lambda x, h: mlgru_step(x, h, self.to_f, self.to_c, self.to_g, self.to_o),
+            lambda x: glu(x, self.to_gate, self.to_up, self.to_down))
 
 
 def stream_sizes(start: float, added: Sequence[float]) -> list[float]:

@@ -1,21 +1,21 @@
 """The MatMul-free model in whole numbers, written to be read: the definition that engine and machine must match.
 
 Course    notebook 04, "Fast kernels", and Part III
-Equation  as layers/mlgru.py and layers/glu.py, in the formats of ternary/fixed_point.py
+Equation  as mlgru.py and glu.py, in the formats of ternary/fixed_point.py
 
-Slow and plain on purpose: NumPy integers, one token of each sequence at a time.
+Slow and plain on purpose: NumPy integers, one token of each sequence at a time. model/integer.py makes one of a
+trained model.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int, Int8, Int64
 from numpy import ndarray
 
-from mmf_teach.layers.bit_linear import TernaryLinear
-from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.ternary import fixed_point as fp
 
+Vector = Int64[ndarray, "b d"]
 State = Int64[ndarray, "n b d"]              # what every block remembers, as memories
 
 
@@ -27,21 +27,24 @@ class IntegerLinear:
     scale: int
     bias: Int64[ndarray, "out"]
 
-    @classmethod
-    def of(cls, layer: TernaryLinear) -> "IntegerLinear":
-        """The whole numbers of a trained layer."""
-        bias = np.zeros(len(layer.trits)) if layer.bias is None else layer.bias.detach().numpy()
-        return cls(
-            layer.trits.numpy(), int(fp.to_fixed(float(layer.scale), fp.SCALE)), fp.to_fixed(bias, fp.ACTIVATION),
-        )
+    def __call__(self, codes: Int64[ndarray, "b in"], code_scale: Int64[ndarray, "b 1"]) -> Int64[ndarray, "b out"]:
+        """Activations from codes: sum under the trits, rescale, add the bias.
 
-    def __call__(self, codes: Int64[ndarray, "b in"], worth: Int64[ndarray, "b 1"]) -> Int64[ndarray, "b out"]:
-        """Activations from codes: sum under the trits, rescale, add the bias."""
-        return fp.rescale(codes @ self.trits.T.astype(np.int64), worth, self.scale) + self.bias
+        >>> layer = IntegerLinear(np.array([[1, 0, -1]], np.int8), 1 << fp.SCALE, np.array([5]))
+        >>> layer(np.array([[7, 1, 4]]), np.array([[1 << fp.SCALE]])).tolist()      # 7 - 4, in steps of 2⁻¹², plus 5
+        [[12293]]
+        """
+        sums = codes @ self.trits.T.astype(np.int64)         # exact: they are whole numbers
+        return fp.rescale(sums, code_scale, self.scale) + self.bias
 
 
 def quantise(x: Int64[ndarray, "b d"], bits: int) -> tuple[Int64[ndarray, "b d"], Int64[ndarray, "b 1"]]:
-    """Norm and absmax in one: the codes of each token, and what one code is worth after the norm."""
+    """Norm and absmax in one: the codes of each token, and what one code stands for after the norm.
+
+    >>> codes, code_scale = quantise(np.array([[4096, -4096]]), fp.ACTIVATION)      # 1 and -1: the norm leaves them
+    >>> codes.tolist(), code_scale.tolist() == [[(1 << fp.SCALE) // 127]]
+    ([[127, -127]], True)
+    """
     codes, largest = fp.codes(x)
     return codes, fp.code_scale(largest, fp.root_mean_square(x, bits))
 
@@ -58,41 +61,27 @@ class IntegerBlock:
     to_up: IntegerLinear
     to_down: IntegerLinear
 
-    def step(self, x: Int64[ndarray, "b d"], h: Int64[ndarray, "b d"], seen: dict) -> tuple[ndarray, ndarray]:
-        """One token: the stream and the memory after it. Every number on the way is left in `seen`."""
-        seen["codes"], seen["worth"] = quantise(x, fp.ACTIVATION)
-        read = seen["codes"], seen["worth"]
-        seen["f"], seen["c"] = fp.sigmoid(self.to_f(*read)), fp.silu(self.to_c(*read))
-        seen["h"] = h = fp.remember(seen["f"], seen["c"], h)
-        seen["shown"] = fp.shift(fp.sigmoid(self.to_g(*read)) * h, fp.GATE)
-        seen["mixed"] = x = x + self.to_o(*quantise(seen["shown"], fp.MEMORY))
+    def step(self, x: Vector, h: Vector) -> tuple[Vector, Vector]:
+        """One token: the stream and the memory after it."""
         read = quantise(x, fp.ACTIVATION)
-        wide = fp.silu(self.to_gate(*read)) * self.to_up(*read)
-        seen["inner"] = fp.shift(wide, 2 * fp.ACTIVATION - fp.MEMORY)
-        seen["out"] = x = x + self.to_down(*quantise(seen["inner"], fp.MEMORY))
-        return x, h
+        f = fp.sigmoid(self.to_f(*read))
+        c = fp.silu(self.to_c(*read))
+        h = fp.remember(f, c, h)
+        gated = fp.shift(fp.sigmoid(self.to_g(*read)) * h, fp.GATE)
+        x = x + self.to_o(*quantise(gated, fp.MEMORY))
+
+        read = quantise(x, fp.ACTIVATION)
+        inner = fp.shift(fp.silu(self.to_gate(*read)) * self.to_up(*read), 2 * fp.ACTIVATION - fp.MEMORY)
+        return x + self.to_down(*quantise(inner, fp.MEMORY)), h
 
 
 @dataclass(frozen=True)
 class IntegerModel:
+    """The whole model: embedding, blocks, head."""
+
     embedding: Int64[ndarray, "v d"]
     blocks: list[IntegerBlock]
     head: IntegerLinear
-    seen: list[dict] = field(default_factory=list)       # every number of the last step, a dictionary a block
-
-    @classmethod
-    def of(cls, model: LanguageModel) -> "IntegerModel":
-        """The whole numbers of a trained model in the paper's form. ValueError for any other."""
-        if model.config.kind != "matmul_free" or not isinstance(model.head, TernaryLinear):
-            raise ValueError("the integer model is made from a packed MatMul-free model in the paper's form")
-        linear = IntegerLinear.of
-        blocks = []
-        for block in model.blocks:
-            m, c = block.token_mixer, block.channel_mixer
-            maps = (m.to_f, m.to_c, m.to_g, m.to_o, c.to_gate, c.to_up, c.to_down)
-            blocks.append(IntegerBlock(*map(linear, maps)))
-        embedding = fp.to_fixed(model.embedding.weight.detach().numpy(), fp.ACTIVATION)
-        return cls(embedding, blocks, linear(model.head))
 
     def initial_state(self, batch: int) -> State:
         """Nothing remembered yet."""
@@ -101,8 +90,6 @@ class IntegerModel:
     def step(self, tokens: Int[ndarray, "b"], state: State) -> tuple[Int64[ndarray, "b v"], State]:
         """Read one token of each sequence; return the scores of the next (activations), and the new state."""
         x, after = self.embedding[tokens], np.empty_like(state)
-        self.seen.clear()
         for number, block in enumerate(self.blocks):
-            self.seen.append({})
-            x, after[number] = block.step(x, state[number], self.seen[-1])
+            x, after[number] = block.step(x, state[number])
         return self.head(*quantise(x, fp.ACTIVATION)), after

@@ -1,4 +1,4 @@
-"""The product of tables_of_nine.py with lists: a sum that is already there is looked up, not computed again.
+"""The ternary product from lookup tables, with lists: a sum that is already there is looked up, not computed again.
 
 Course    notebook 04, "Fast kernels"
 Packing   three trits are a number of base 3 from 0 to 26, the first its lowest digit, a digit = trit + 1

@@ -6,23 +6,15 @@ Equation  f = σ(x W_f),  c = silu(x W_c),  h ← f ⊙ h + (1 - f) ⊙ c,  g = 
 Source    Zhu et al. 2024, arXiv 2406.02528, section 3.3
 """
 
-from collections.abc import Callable
 from math import inf, log
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from mmf_teach.reference.block import silu
+from mmf_teach.reference.activation_functions import sigmoid, silu
+from mmf_teach.reference.bit_linear import Map
 
 Vector = Float[ndarray, "*b d"]
-Map = Callable[[Vector], Vector]             # a product with a matrix, and a bias; or BitLinear
-
-
-def sigmoid(x: Vector) -> Vector:
-    """A number between 0 and 1: a half at 0."""
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))
 
 
 def mlgru_step(x: Vector, h: Vector, to_f: Map, to_c: Map, to_g: Map, to_o: Map) -> tuple[Vector, Vector]:

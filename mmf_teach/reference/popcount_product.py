@@ -1,4 +1,4 @@
-"""The product of bit_planes.py with Python's whole numbers as rows of bits: to be read, not to be fast.
+"""The ternary product by popcount over bit planes, with Python's whole numbers as rows of bits.
 
 Course    notebook 04, "Fast kernels"
 Equation  Σ w·x = |N| + Σ_b c_b · popcount((x_b ⊕ s) ∧ z),   c_b = 1, 2, 4, ..., 64, -128,   |N| = how many w are -1
@@ -6,7 +6,7 @@ Equation  Σ w·x = |N| + Σ_b c_b · popcount((x_b ⊕ s) ∧ z),   c_b = 1, 2,
 
 from collections.abc import Sequence
 
-PLACES = (1, 2, 4, 8, 16, 32, 64, -128)      # what bit b of an int8 code is worth
+PLACES = (1, 2, 4, 8, 16, 32, 64, -128)      # what bit b of an int8 code stands for
 
 
 def code_planes(codes: Sequence[int]) -> list[int]:

@@ -73,15 +73,15 @@ def root_mean_square(x: Int[ndarray, "*b d"], bits: int) -> Int64[ndarray, "*b 1
 
 
 def code_scale(largest: Int64[ndarray, "*b 1"], rms: Int64[ndarray, "*b 1"]) -> Int64[ndarray, "*b 1"]:
-    """What one code is worth after the norm: largest / (127 · rms), as a scale."""
+    """What one code stands for after the norm: largest / (127 · rms), as a scale."""
     return (largest << (SCALE + ROOT)) // (LARGEST_CODE * rms)
 
 
 def rescale(
-    sums: Int[ndarray, "*b out"], code_worth: Int64[ndarray, "*b 1"], weight_scale: int,
+    sums: Int[ndarray, "*b out"], code_scale: Int64[ndarray, "*b 1"], weight_scale: int,
 ) -> Int64[ndarray, "*b out"]:
-    """Sums of codes under trits as activations: sum · worth of a code · scale of the weights."""
-    multiplier = (code_worth * weight_scale) >> SCALE
+    """Sums of codes under trits as activations: sum · scale of the codes · scale of the weights."""
+    multiplier = (code_scale * weight_scale) >> SCALE
     return shift(sums * multiplier, SCALE - ACTIVATION)
 
 

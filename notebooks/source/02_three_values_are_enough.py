@@ -134,7 +134,7 @@ check("02.1", ternary_dot)
 # **Exercise 02.2** Return the product of each row of codes (a token each) with each row of trits (an output each):
 # an array of int32 with a row for each token. Use two masks and sums. No `*`, no `@`.
 
-# %% solution="mmf_teach.engine.ternary_matmul.masked:ternary_matmul"
+# %% solution="mmf_teach.reference.masked_product:ternary_matmul"
 def ternary_matmul(codes, trits):
     todo("fill in the result a column at a time: one column for each row of trits")
 

@@ -353,7 +353,7 @@ check("03.6", straight_through)
 
 # %%
 from mmf_teach.layers import bit_linear as layer
-from mmf_teach.reference.bit_linear import rms_norm
+from mmf_teach.reference.rms_norm import rms_norm
 from mmf_teach.reference.ternary_matmul import ternary_matmul
 
 straight_through = use("03.6")

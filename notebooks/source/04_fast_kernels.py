@@ -25,6 +25,7 @@ from mmf_teach.lesson.predict import predict, reveal
 from mmf_teach.lesson.quiz import exit_ticket, warm_up
 from mmf_teach.lesson.trial import todo
 from mmf_teach.lesson.widgets.bit_planes import CODES, BitPlanes, counted_bits
+from mmf_teach.model.integer import integer_model
 from mmf_teach.reference.popcount_product import PLACES, trit_planes
 
 # %% [markdown]
@@ -317,10 +318,9 @@ from mmf_teach.engine.runtime import Engine
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.generate import generate
 from mmf_teach.paths import SHIPPED_MODEL
-from mmf_teach.reference.integer_model import IntegerModel
 
 model, letters = load_model(SHIPPED_MODEL)
-naive_model = IntegerModel.of(model)
+naive_model = integer_model(model)
 engine = Engine(naive_model)
 state, fast_state = naive_model.initial_state(1), engine.initial_state(1)
 for letter in letters.encode("To be, or not to be"):

@@ -26,8 +26,7 @@ from mmf_teach.lesson.trial import todo
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.traces import token_mixer_trace
 from mmf_teach.paths import DATA, SHIPPED_MODEL
-from mmf_teach.reference.block import silu
-from mmf_teach.reference.mlgru import sigmoid
+from mmf_teach.reference.activation_functions import sigmoid, silu
 from mmf_teach.reference.mlgru_scan import at_once
 from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.training.gru_to_mlgru import best_rows

@@ -27,7 +27,8 @@ from mmf_teach.lesson.trial import todo
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.traces import channel_mixer_trace, stream
 from mmf_teach.paths import DATA, SHIPPED_MODEL
-from mmf_teach.reference.bit_linear import EPSILON, bit_linear
+from mmf_teach.reference.bit_linear import bit_linear
+from mmf_teach.reference.rms_norm import EPSILON
 from mmf_teach.ternary.quantise import absmax
 from mmf_teach.training.evaluate import loss_nats
 
@@ -103,7 +104,7 @@ for token in ([3.0, 4.0], [30.0, 40.0], [0.3, 0.4]):
 #
 # **Exercise 06.1** Write it for many tokens, one a row.
 
-# %% solution="mmf_teach.reference.bit_linear:rms_norm"
+# %% solution="mmf_teach.reference.rms_norm:rms_norm"
 def rms_norm(x):
     # mean of the squares, for each row
     # root
@@ -186,7 +187,7 @@ for g in (4.0, 1.0, 0.0, -1.0, -6.0):
 # **Exercise 06.3** Write the unit. `to_gate`, `to_up` and `to_down` are functions: products with a matrix here, BitLinear
 # soon.
 
-# %% solution="mmf_teach.reference.block:glu"
+# %% solution="mmf_teach.reference.glu:glu"
 def glu(x, to_gate, to_up, to_down):
     todo("widen twice, gate, narrow")
 

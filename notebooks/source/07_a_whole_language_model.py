@@ -15,6 +15,7 @@ import numpy as np
 from mmf_teach.cost import sheet
 from mmf_teach.cost.operations import TERNARY, audit, fresh
 from mmf_teach.cost.sizes import NAMED, sizes
+from mmf_teach.engine.stored_map import StoredMap
 from mmf_teach.lesson.bar import bar
 from mmf_teach.lesson.exercise import check, use
 from mmf_teach.lesson.figures import style
@@ -27,8 +28,8 @@ from mmf_teach.lesson.quiz import exit_ticket, warm_up
 from mmf_teach.lesson.trial import todo
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.paths import DATA, SHIPPED_MODEL
-from mmf_teach.reference.block import block_step, glu
-from mmf_teach.reference.language_model import StoredMap
+from mmf_teach.reference.block import block_step
+from mmf_teach.reference.glu import glu
 from mmf_teach.reference.mlgru import mlgru_step
 
 # %% [markdown]
@@ -190,7 +191,7 @@ print(f"{library_loss:.2f} with the library's (measured)")
 # **Exercise 07.3** This function returns those sums. It runs, it trains, and the last block learns nothing at all. What
 # does λ = 1 do to f, and what to the memory? Find the bug before you run the check.
 
-# %% solution="mmf_teach.reference.language_model:lower_bounds"
+# %% solution="mmf_teach.reference.mlgru_released:lower_bounds"
 def lower_bounds(raw):
     """What each block must keep at least: a row for each block, a column for each feature."""
     share = np.exp(raw - raw.max(axis=0))
@@ -306,7 +307,7 @@ print("one that forgets it is found out:", not carries_its_state(forgets))
 #
 # **Exercise 07.6** As a function of the widths.
 
-# %% solution="mmf_teach.reference.language_model:bit_linear_multiplications"
+# %% solution="mmf_teach.cost.multiplications_left:bit_linear_multiplications"
 def bit_linear_multiplications(width_in, width_out):
     todo("add up the table")
 
@@ -320,7 +321,7 @@ check("07.6", bit_linear_multiplications)
 # **Exercise 07.7** All multiplications for one token, whole model: maps f, c, g, o of d to d; gate and up of d to l; down
 # of l to d; all that in each of n blocks; and the head, of d to v. Use the function that you just wrote.
 
-# %% solution="mmf_teach.reference.language_model:multiplications_left"
+# %% solution="mmf_teach.cost.multiplications_left:multiplications_left"
 def multiplications_left(d, l, n, v):
     todo("n blocks of maps, memory and gated unit, and the head")
 

@@ -137,7 +137,7 @@ check("08.2", climbs_and_comes_down)
 #
 # **Exercise 08.3** Write it for many tokens and outputs; `x_scale` is a column, one scale a token.
 
-# %% solution="mmf_teach.reference.training:gradients"
+# %% solution="mmf_teach.reference.straight_through:gradients"
 def gradients(dy, codes, x_scale, trits, w_scale):
     todo("dx and dw, as if what was multiplied were the floats")
 

@@ -18,7 +18,6 @@ from mmf_teach.cost.contexts import decoders, lines
 from mmf_teach.cost.sheet import matrix_weights
 from mmf_teach.cost.sizes import NAMED, sizes
 from mmf_teach.engine.bench.contexts import remembered_bytes, step_us
-from mmf_teach.layers.kv_cache import read_at_once
 from mmf_teach.layers.superposition import WORDS, recall, share_recalled, store
 from mmf_teach.lesson.bar import bar
 from mmf_teach.lesson.exercise import check, use
@@ -35,6 +34,8 @@ from mmf_teach.lesson.widgets.moved_bytes import MovedBytes, parts
 from mmf_teach.lesson.widgets.prediction import Curve
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
+from mmf_teach.model.integer import integer_model
+from mmf_teach.reference.sliding_attention import read_at_once
 from mmf_teach.training.recall import CHANCE
 from mmf_teach.training.recall_sweep import recall_rows
 
@@ -98,7 +99,7 @@ print(f"odds {odds.round(2).tolist()}, taken {(odds @ [4, 8] / odds.sum()).round
 # **Exercise 09.1** Write it for vectors. `keys` and `values` have a row for each token that is kept. `exp` of a large
 # number is infinite: subtract the largest fit from all of them first, which changes no share.
 
-# %% solution="mmf_teach.layers.kv_cache:attend"
+# %% solution="mmf_teach.reference.attention:attend"
 def attend(query, keys, values):
     todo("fits, odds, and the values weighed by them")
 
@@ -366,7 +367,7 @@ picture(size_lines(
 #
 # **Exercise 09.6** Return this table for any number of tokens and any window, True for an x.
 
-# %% solution="mmf_teach.layers.kv_cache:window_mask"
+# %% solution="mmf_teach.reference.sliding_attention:window_mask"
 def window_mask(tokens, window):
     todo("how far back does each row look at each column?")
 
@@ -456,10 +457,9 @@ check("09.7", same_however_split)
 from mmf_teach.engine.runtime import Engine
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.paths import SHIPPED_MODEL
-from mmf_teach.reference.integer_model import IntegerModel
 
 shipped, _ = load_model(SHIPPED_MODEL)
-engine = Engine(IntegerModel.of(shipped))
+engine = Engine(integer_model(shipped))
 
 # %%
 def exact(tokens, state):

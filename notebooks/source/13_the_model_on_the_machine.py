@@ -39,9 +39,9 @@ from mmf_teach.lesson.trial import todo
 # %%
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.generate import generate
+from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import SHIPPED_MODEL
 from mmf_teach.quantity import QuantityTable
-from mmf_teach.reference.integer_model import IntegerModel
 
 # %% [markdown]
 # ## Before you begin
@@ -169,7 +169,7 @@ for registers in (2, 3, 4, 6, 8):
 
 # %%
 model, letters = load_model(SHIPPED_MODEL)
-integer = IntegerModel.of(model)
+integer = integer_model(model)
 lowered, memory = lower_model(integer, COURSE)
 print(f"{len(lowered.program):,} instructions a token, {len(memory):,} bytes of memory")
 print("\n".join(texts(lowered.program, COURSE_SET)[:20]))

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from hardware_sim.dram.simple import Dram, FixedLatency
 from hardware_sim.paper2024.units.rowwise import saturate
-from mmf_teach.engine.ternary_matmul import masked
+from mmf_teach.reference import masked_product as masked
 from mmf_teach.ternary.packing import pack_2bit, unpack_2bit
 
 TRITS_A_BYTE = 4

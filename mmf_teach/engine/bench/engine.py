@@ -12,6 +12,7 @@ from mmf_teach.engine.bench.rows import FULL, QUICK, Effort, Report, Row, TorchT
 from mmf_teach.engine.runtime import Engine
 from mmf_teach.engine.ternary_matmul.choice import best
 from mmf_teach.model.checkpoint import load_model
+from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import SHIPPED_MODEL
 from mmf_teach.reference.integer_model import IntegerBlock, IntegerLinear, IntegerModel
 
@@ -67,7 +68,7 @@ def torch_step(model: IntegerModel, kind: torch.dtype, threads: int, effort: Eff
 def measure(quick: bool, report: Report) -> list[Row]:
     """All rows; `batch` is the number of sequences, or of tokens of one prompt, and the time is of one call."""
     effort, rows = QUICK if quick else FULL, []
-    rows += rows_of("the shipped model", IntegerModel.of(load_model(SHIPPED_MODEL)[0]), quick, effort, report)
+    rows += rows_of("the shipped model", integer_model(load_model(SHIPPED_MODEL)[0]), quick, effort, report)
     for name, size in {} if quick else SIZES.items():
         rows += rows_of(name, random_model(*size), quick, effort, report)
     return rows

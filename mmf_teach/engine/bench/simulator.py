@@ -24,6 +24,7 @@ from mmf_teach.engine.bench.clock import Time, take_turns
 from mmf_teach.engine.bench.engine import SIZES, random_model
 from mmf_teach.engine.bench.rows import FULL, QUICK, Effort, Report, Row, four_digits, row
 from mmf_teach.model.checkpoint import load_model
+from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import SHIPPED_MODEL
 from mmf_teach.reference.integer_model import IntegerModel
 
@@ -36,7 +37,7 @@ def measure(quick: bool, report: Report) -> list[Row]:
     effort = QUICK if quick else FULL
     rows = list(clock_rows(["shipped"] if quick else list(TIMED), effort, report))
     report("the numbers of a token")
-    rows.append(values_row(IntegerModel.of(load_model(SHIPPED_MODEL)[0]), effort))
+    rows.append(values_row(integer_model(load_model(SHIPPED_MODEL)[0]), effort))
     if not quick:
         report("lowering the 370M shape")
         rows.append(lowering_row(*SIZES[LOWERED]))

@@ -8,14 +8,13 @@ from mmf_teach.engine.ternary_matmul import (
     int8_dot as vnni,
     lookup_5_in_8 as tables_of_five,
     lookup_9_in_16 as tables_of_nine,
-    masked,
     pairs,
     popcount as bit_planes,
     skipping,
     two_bits,
 )
 from mmf_teach.engine.ternary_matmul.kernel import Plain, Way
-from mmf_teach.reference import ternary_matmul as naive
+from mmf_teach.reference import masked_product as masked, ternary_matmul as naive
 
 NAIVE = Plain(
     name="naive", idea="look at each trit: add, subtract or skip", bits=8.0, multiplies=False, needs=(),

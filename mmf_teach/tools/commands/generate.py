@@ -12,8 +12,8 @@ from hardware_sim.ternary_core.layout import require_form
 from mmf_teach.hardware import peak_memory_bytes
 from mmf_teach.model.checkpoint import RELEASED, load_model, read_config
 from mmf_teach.model.generate import generate
+from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import SHIPPED_MODEL
-from mmf_teach.reference.integer_model import IntegerModel
 
 if TYPE_CHECKING:
     from mmf_teach.engine.accelerator import Accelerator
@@ -45,11 +45,11 @@ def run(options: argparse.Namespace) -> None:
     if options.engine == "packed":
         from mmf_teach.engine.runtime import Engine  # numba takes half a second: only when it is asked for
 
-        model = Engine(IntegerModel.of(model))
+        model = Engine(integer_model(model))
     elif options.engine == "machine":
         from mmf_teach.engine.accelerator import Accelerator
 
-        model = Accelerator(IntegerModel.of(model))
+        model = Accelerator(integer_model(model))
     prompt = vocabulary.encode(options.prompt)
     tokens = generate(model, prompt, options.tokens, options.temperature, options.seed)
     tokens = takewhile(lambda token: token != vocabulary.end, tokens)

@@ -1,4 +1,4 @@
-"""Notebook 08: gradients, flips and the loop by hand are what autograd, plain Python and a stopwatch of steps say."""
+"""Notebook 08: updates, flips and the loop are what autograd, plain Python and a stopwatch of steps say."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,13 @@ from hypothesis.extra.numpy import arrays
 
 from mmf_teach.checks.training_with_three_values import climbs_and_comes_down
 from mmf_teach.layers.bit_linear import BitLinear
-from mmf_teach.layers.straight_through import straight_through
 from mmf_teach.lesson import quiz
 from mmf_teach.lesson.figures.step_lines import step_lines
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.paths import DATA
-from mmf_teach.reference.training import gradients, run, update
-from mmf_teach.ternary.quantise import absmax, absmean
+from mmf_teach.reference.training import run, update
+from mmf_teach.ternary.quantise import absmean
 from mmf_teach.training.corpus import CORPORA
 from mmf_teach.training.flips import FlipWatch, flipped, trits_of
 from mmf_teach.training.recipe import Recipe
@@ -26,19 +25,6 @@ pytestmark = pytest.mark.usefixtures("without_type_checks")
 eighths = st.integers(-16, 16).map(lambda n: n / 8)
 two_matrices = st.tuples(st.integers(1, 3), st.integers(1, 4)).flatmap(
     lambda shape: st.tuples(*[arrays(np.float64, shape, elements=eighths)] * 2))
-
-
-def test_gradients_by_hand_are_those_of_autograd_straight_through():
-    dice = np.random.default_rng(0)
-    x, w, dy = dice.normal(size=(5, 7)), dice.normal(size=(3, 7)), dice.normal(size=(5, 3))
-    (codes, x_scale), (trits, w_scale) = absmax(x), absmean(w)
-    x, w = (torch.tensor(v, requires_grad=True) for v in (x, w))
-    rounded = straight_through(x, torch.tensor(x_scale * codes, dtype=torch.float64))
-    y = rounded @ straight_through(w, torch.tensor(w_scale * trits, dtype=torch.float64)).T
-    y.backward(torch.tensor(dy))
-    dx, dw = gradients(dy, codes, x_scale, trits, w_scale)
-    np.testing.assert_allclose(dx, x.grad.numpy(), rtol=1e-6)
-    np.testing.assert_allclose(dw, w.grad.numpy(), rtol=1e-6)
 
 
 def test_an_update_steps_against_the_gradient_of_the_mean_squared_error_of_the_trits():
