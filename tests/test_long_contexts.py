@@ -8,18 +8,9 @@ import torch
 from hypothesis import given, settings, strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
-from mmf_teach.cost.contexts import (
-    SHARED,
-    WINDOW,
-    Decoder,
-    cache_bytes,
-    context_of_equal_work,
-    decoders,
-    lines,
-    moved_bytes,
-)
-from mmf_teach.cost.sheet import matrix_weights
-from mmf_teach.cost.sizes import NAMED, sizes
+from mmf_teach.cost.cache_size import WINDOW, Decoder, cache_bytes, decoders, lines, moved_bytes
+from mmf_teach.cost.closed_form import context_of_equal_work, matrix_weights
+from mmf_teach.cost.sizes import NAMED, SHARED, sizes
 from mmf_teach.engine.bench.contexts import grown, remembered_bytes, step_us
 from mmf_teach.layers.kv_cache import attend, read_at_once, read_with_cache, window_mask
 from mmf_teach.layers.superposition import WORDS, recall, share_recalled, store
@@ -156,11 +147,11 @@ def test_equal_work_lies_near_six_widths_in_all_named_sizes():
 @LAWS
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(1, 12))
 def test_bytes_moved_are_those_of_a_cache_that_is_watched(context, batch, window):
-    """A list of entries; every look at one and every entry written counts."""
-    full, local = deque([1] * context), deque([1] * min(context, window), maxlen=window)
-    read_full, read_local = len(full), len(local) if context < window else window - 1
+    """A list of entries; every look at one and every entry written counts. A window of one token keeps none."""
+    full, local = deque([1] * context), deque([1] * context, maxlen=window - 1)
+    written = min(1, window - 1)
     decoder = Decoder(900, token_bytes=10, local_bytes=3, window=window, state_bytes=50)
-    watched = 900 / batch + 10 * (read_full + 1) + 3 * (read_local + 1) + 2 * 50
+    watched = 900 / batch + 10 * (len(full) + 1) + 3 * (len(local) + written) + 2 * 50
     assert decoder.moved_bytes(context, batch) == pytest.approx(watched)
     assert decoder.kept_bytes(context) == 10 * len(full) + 3 * len(local) + 50
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import traitlets
 
-from mmf_teach.cost.contexts import decoders
+from mmf_teach.cost.cache_size import decoders
 from mmf_teach.lesson.widgets.explorer import Explorer, script
 
 SIZE = "2.7B"
