@@ -14,6 +14,7 @@ from torch.nn.functional import silu
 from mmf_teach.__main__ import main
 from mmf_teach.cost import closed_form
 from mmf_teach.cost.cache_size import decoder_of
+from mmf_teach.cost.closed_form import Pass
 from mmf_teach.cost.model_operations import remaining_operations, ternary_operations
 from mmf_teach.cost.operation_counter import audit as textbook
 from mmf_teach.cost.operation_counter.audit import TERNARY, fresh
@@ -60,6 +61,16 @@ def test_the_closed_form_agrees_with_what_running_executes_to_the_last_operation
 def test_the_closed_form_agrees_with_what_learning_executes_to_the_last_operation(kind, size, tokens):
     config = of_kind(kind, size)
     assert audit(fresh(config, "training"), tokens, "training").operations == closed_form.training(config, tokens)
+
+
+@every_kind
+def test_the_closed_form_agrees_where_a_pass_goes_on_from_a_text_that_was_read(kind):
+    config = of_kind(kind, SIZES[2])
+    model, text = fresh(config, "training"), torch.arange(7)[None]
+    _, state = model(text[:, :4])
+    with counting(model, KERNELS) as counter:
+        model(text[:, 4:], state)
+    assert sum(counter.by_layer.values(), Counter()) == closed_form.total(config, Pass(3, context=4, learns=True))
 
 
 @pytest.mark.parametrize("kind", [*sorted(MATMUL_FREE), "hybrid"])

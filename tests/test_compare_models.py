@@ -42,8 +42,8 @@ def test_the_default_setting_is_the_one_worked_out_apart():
     free, twin = compare(Setting())
     assert free.bytes["weights"] == pytest.approx(0.655e9 * 1.6 / 2, rel=2e-3)
     assert twin.bytes["weights"] + twin.bytes["state or cache"] == pytest.approx(5.91e9, rel=2e-3)
-    dressed = account("Transformer++, int4, heads share", Setting())
-    assert 1.3e9 < dressed.bytes["weights"] + dressed.bytes["state or cache"] < 1.5e9
+    shared = account("Transformer++, int4, heads share", Setting())
+    assert 1.3e9 < shared.bytes["weights"] + shared.bytes["state or cache"] < 1.5e9
     assert account("Transformer++, fp16", Setting(context=32_768, batch=32)).bytes["state or cache"] == pytest.approx(
         10.74e9, rel=2e-3)
 

@@ -127,10 +127,10 @@ def bit_linear(
 
 
 def attention(now: Pass, config: ModelConfig, linear: Callable) -> Counter:
-    """Each token looks at itself and all before it; through a mask, which is added to the scores, if the pass goes on
-    from others.
+    """Each token looks at itself and all before it. After a context it does so through a mask, which is added to the
+    scores of all pairs.
     """
-    met = now.tokens * now.context + now.tokens * (now.tokens + 1) // 2
+    met = now.tokens * (now.context + now.tokens) if now.context else now.tokens * (now.tokens + 1) // 2
     mask = Counter(add=config.heads * met) if now.context else Counter()
     return _queries_and_keys(now, config, linear) + _looks(config, met) + mask
 
@@ -247,7 +247,9 @@ def parts(config: ModelConfig, now: Pass = Pass(), float_head: bool = False) -> 
     return all_blocks(now, config) + output_head(now, config, float_head) + look_ups
 
 
-def _together(counted: Counter) -> Counter:
+def total(config: ModelConfig, now: Pass, float_head: bool = False) -> Counter:
+    """The same with each pair as a multiplication and an addition."""
+    counted = parts(config, now, float_head)
     pairs = sum(counted.pop(kind, 0) for kind in PAIRS)
     return counted + Counter(multiply=pairs, add=pairs)
 
@@ -260,14 +262,14 @@ def operations(config: ModelConfig, context: int = 0) -> Counter:
     >>> operations(ModelConfig("matmul_free", 65, 128, 6))["ternary"]
     1212544
     """
-    return _together(parts(config, Pass(context=context)))
+    return total(config, Pass(context=context))
 
 
 def with_float_head(config: ModelConfig, context: int = 0) -> Counter:
     """The same if the last map is dense, as in most ternary models. ValueError where it is dense anyway."""
     if config.kind not in TERNARY_HEADS:
         raise ValueError(f"the head of a {config.kind} is dense as it is")
-    return _together(parts(config, Pass(context=context), float_head=True))
+    return total(config, Pass(context=context), float_head=True)
 
 
 def reading(config: ModelConfig, tokens: int, count: Callable = operations) -> Counter:
@@ -277,7 +279,7 @@ def reading(config: ModelConfig, tokens: int, count: Callable = operations) -> C
 
 def training(config: ModelConfig, tokens: int) -> Counter:
     """All that a pass over so many tokens costs while the model learns: dense products, whatever the weights."""
-    return _together(parts(config, Pass(tokens, learns=True)))
+    return total(config, Pass(tokens, learns=True))
 
 
 def matrix_weights(config: ModelConfig) -> int:

@@ -16,7 +16,8 @@ from mmf_teach.cost.closed_form import PAIRS, Pass, parts
 from mmf_teach.cost.prices import Range, moved_pj, operation_pj
 from mmf_teach.cost.sizes import NAMED, sizes, with_shared_heads
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.quantity import load
+from mmf_teach.paths import DATA
+from mmf_teach.quantity import load, read
 
 CAUSES = ("arithmetic", "weights", "state or cache")
 TRIT_BITS = 1.6                              # five in a byte
@@ -90,7 +91,7 @@ def config_of(precision: Precision, size: str) -> ModelConfig:
         saved = 2 * (config.width - config.width // config.heads * config.kv_heads)
         config = replace(config, inner_width=config.inner + round(saved / 3))
     if precision.equal_loss:
-        ratio = load("../quality/equal_loss")["compute_for_equal_loss"].value
+        ratio = read(DATA / "quality" / "equal_loss.toml")["compute_for_equal_loss"].value
         config = replace(config, blocks=max(1, round(config.blocks / ratio)))
     return config
 
