@@ -1,4 +1,4 @@
-"""The audit counts what is executed, nothing unknown is free, and the cost sheet agrees to the last operation."""
+"""The audit counts what is executed, nothing unknown is free, and the closed form agrees to the last operation."""
 
 import json
 from collections import Counter
@@ -7,17 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numba import njit
 from torch import nn
 from torch.nn.functional import silu
 
 from mmf_teach.__main__ import main
-from mmf_teach.cost import sheet
-from mmf_teach.cost.formulas import remaining_operations, ternary_operations
-from mmf_teach.cost.operations import KERNELS, TERNARY, audit, fresh, packed, scan_counts
-from mmf_teach.cost.state import moved_numbers
-from mmf_teach.cost.torch_operations import COUNTS, FREE, counted
-from mmf_teach.cost.watch import watched
-from mmf_teach.engine.packed_linear import PackedLinear
+from mmf_teach.cost import closed_form
+from mmf_teach.cost.cache_size import decoder_of
+from mmf_teach.cost.closed_form import Pass
+from mmf_teach.cost.model_operations import remaining_operations, ternary_operations
+from mmf_teach.cost.operation_counter import audit as textbook
+from mmf_teach.cost.operation_counter.audit import TERNARY, fresh
+from mmf_teach.cost.operation_counter.counter import counting
+from mmf_teach.cost.operation_counter.torch_operations import COUNTS, FREE, counted
+from mmf_teach.engine.operation_counts import KERNELS, audit, mlgru_scan
+from mmf_teach.engine.packed_linear import PackedLinear, pack
 from mmf_teach.layers import mlgru_scan as mlgru_naive
 from mmf_teach.model.build import MODELS, RUNNING, TERNARY as MATMUL_FREE, build
 from mmf_teach.model.checkpoint import load_model
@@ -40,30 +44,40 @@ def of_kind(kind: str, config: ModelConfig) -> ModelConfig:
 
 
 def together(operations: Counter) -> Counter:
-    """Operations with what trits ask for in one entry, as the sheet has them."""
+    """Operations with what trits ask for in one entry, as the closed form has them."""
     trits = sum(operations.pop(kind, 0) for kind in TERNARY)
     return operations + Counter(ternary=trits)
 
 
 @every_kind
 @every_size
-def test_the_sheet_agrees_with_what_running_executes_to_the_last_operation(kind, size, tokens):
+def test_the_closed_form_agrees_with_what_running_executes_to_the_last_operation(kind, size, tokens):
     config = of_kind(kind, size)
-    assert together(audit(fresh(config, "inference"), tokens).operations) == sheet.reading(config, tokens)
+    assert together(audit(fresh(config, "inference"), tokens).operations) == closed_form.reading(config, tokens)
 
 
 @every_kind
 @every_size
-def test_the_sheet_agrees_with_what_learning_executes_to_the_last_operation(kind, size, tokens):
+def test_the_closed_form_agrees_with_what_learning_executes_to_the_last_operation(kind, size, tokens):
     config = of_kind(kind, size)
-    assert audit(fresh(config, "training"), tokens, "training").operations == sheet.training(config, tokens)
+    assert audit(fresh(config, "training"), tokens, "training").operations == closed_form.training(config, tokens)
+
+
+@every_kind
+def test_the_closed_form_agrees_where_a_pass_goes_on_from_a_text_that_was_read(kind):
+    config = of_kind(kind, SIZES[2])
+    model, text = fresh(config, "training"), torch.arange(7)[None]
+    _, state = model(text[:, :4])
+    with counting(model, KERNELS) as counter:
+        model(text[:, 4:], state)
+    assert sum(counter.by_layer.values(), Counter()) == closed_form.total(config, Pass(3, context=4, learns=True))
 
 
 @pytest.mark.parametrize("kind", [*sorted(MATMUL_FREE), "hybrid"])
-def test_with_a_float_head_there_is_one_product_more_and_the_sheet_agrees(kind):
+def test_with_a_float_head_there_is_one_product_more_and_the_closed_form_agrees(kind):
     config = of_kind(kind, SIZES[2])
     plain, floated = (audit(fresh(config, "inference", float_head), 1) for float_head in (False, True))
-    assert together(floated.operations) == sheet.with_float_head(config)
+    assert together(floated.operations) == closed_form.with_float_head(config)
     assert floated.matmul_calls == plain.matmul_calls + 1
 
 
@@ -74,7 +88,7 @@ def test_a_matmul_free_model_that_runs_calls_no_product_of_matrices_and_one_that
     assert running.matmul_calls == 0 and not running.matmuls
     maps = sum(1 for layer in build(config).modules() if hasattr(layer, "weight") and hasattr(layer, "norm"))
     assert learning.matmul_calls == maps and set(learning.matmuls) == {"torch mm"}
-    assert sum(running.operations[kind] for kind in TERNARY) == 3 * sheet.matrix_weights(config)
+    assert sum(running.operations[kind] for kind in TERNARY) == 3 * closed_form.matrix_weights(config)
     assert not any(learning.operations[kind] for kind in TERNARY)
 
 
@@ -97,7 +111,7 @@ def test_a_packed_model_says_what_the_model_said():
     text = letters.encode("ROMEO:")[None]
     before = model.read(text)[0]
     assert not any(isinstance(layer, PackedLinear) for layer in model.modules())
-    after = packed(model).read(text)[0]
+    after = pack(model).read(text)[0]
     assert sum(isinstance(layer, PackedLinear) for layer in model.modules()) == 43
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-4)
 
@@ -129,7 +143,7 @@ def test_reasons_name_the_multiplications_of_one_block_as_counted_by_hand():
 
 
 @every_kind
-def test_weights_are_moved_once_a_step_and_the_state_is_what_the_sheet_says(kind):
+def test_weights_are_moved_once_a_step_and_the_state_is_what_the_formula_says(kind):
     config = of_kind(kind, SIZES[2])
     model = fresh(config, "inference")
     trits = sum(-(-layer.trits.numel() // 5) for layer in model.modules() if hasattr(layer, "trits"))
@@ -140,7 +154,7 @@ def test_weights_are_moved_once_a_step_and_the_state_is_what_the_sheet_says(kind
     row = 4 * config.width
     assert found.bytes["weights"] == 4 * (trits + floats + scales + row)
     counts = 0 if kind != "hybrid" else 4 * 2 * 8           # tokens read: a whole number, read and written
-    assert found.bytes["state"] == 4 * sum(moved_numbers(config, context) for context in range(4)) + counts
+    assert found.bytes["state"] == 4 * sum(decoder_of(config).moved_bytes(context) for context in range(4)) + counts
 
 
 class Odd(nn.Module):
@@ -154,6 +168,11 @@ class Odd(nn.Module):
         return self.does(x)
 
 
+@njit
+def doubled(x):
+    return 2 * x
+
+
 def with_mixer(does) -> nn.Module:
     model = fresh(ModelConfig("matmul_free", 5, 8, 1), "inference")
     model.blocks[0].channel_mixer = Odd(does)
@@ -164,7 +183,12 @@ def with_mixer(does) -> nn.Module:
     torch.erf, lambda x: x.cumprod(-1), lambda x: x.pow(3),
     lambda x: torch.from_numpy(np.tanh(x.numpy())), lambda x: torch.from_numpy(x.numpy() + np.float32(1)),
     lambda x: torch.from_numpy(np.sort(x.numpy())), lambda x: torch.from_numpy(x.numpy() * x.numpy()),
-], ids=["erf", "cumprod", "cube", "numpy-tanh", "numpy-add", "numpy-sort", "numpy-multiply"])
+    lambda x: torch.from_numpy(np.asarray(x.numpy()) + 1), lambda x: torch.from_numpy(np.array(x.numpy()) + 1),
+    lambda x: torch.tensor(x.tolist()), lambda x: torch.tensor(x.numpy().tolist()),
+    lambda x: torch.from_numpy(doubled(x.numpy())),
+    lambda x: torch.from_numpy(doubled(np.ascontiguousarray(x.numpy()))),
+], ids=["erf", "cumprod", "cube", "numpy-tanh", "numpy-add", "numpy-sort", "numpy-multiply", "numpy-asarray",
+        "numpy-array", "list", "numpy-list", "compiled", "compiled-copy"])
 def test_what_nobody_has_counted_is_an_error_and_not_free(does):
     with pytest.raises(TypeError, match="nobody has counted"):
         audit(with_mixer(does), 1)
@@ -180,9 +204,19 @@ EYE = np.eye(8, dtype=np.float32)
     lambda x: torch.from_numpy(np.matmul(x.numpy(), EYE)), lambda x: torch.from_numpy(np.dot(x.numpy(), EYE)),
     lambda x: torch.from_numpy(np.einsum("bi,io->bo", x.numpy(), EYE)),
     lambda x: torch.from_numpy(np.tensordot(x.numpy(), EYE, 1)), lambda x: torch.from_numpy(np.inner(x.numpy(), EYE)),
-], ids=["torch-at", "torch-linear", "numpy-at", "at-from-left", "matmul", "dot", "einsum", "tensordot", "inner"])
+    lambda x: torch.from_numpy(x.numpy().dot(EYE)),
+], ids=["torch-at", "torch-linear", "numpy-at", "at-from-left", "matmul", "dot", "einsum", "tensordot", "inner",
+        "dot-method"])
 def test_a_product_of_matrices_is_noticed_however_it_is_asked_for(does):
     assert audit(with_mixer(does), 2).matmul_calls == 2
+
+
+def test_a_kernel_that_nobody_has_named_is_an_error_and_trits_that_are_no_kernel_s_are_a_product():
+    """The textbook's audit knows no kernel of its own."""
+    config = ModelConfig("matmul_free", 5, 8, 1)
+    assert textbook.audit(fresh(config, "inference"), 1).matmuls == {"torch mm": 8}
+    with pytest.raises(TypeError, match="nobody has counted what this compiled function does"):
+        textbook.audit(pack(fresh(config, "inference")), 1)
 
 
 def test_a_product_inside_a_kernel_is_noticed_too(monkeypatch):
@@ -201,12 +235,12 @@ def test_inside_a_known_kernel_only_its_meaning_is_counted():
     """The naive scan is made of torch's own operations: they are not counted a second time."""
     name = "mmf_teach.layers.mlgru_scan.mlgru_scan"
     f, c, h = torch.rand(1, 3, 4), torch.rand(1, 3, 4), torch.rand(1, 4)
-    with watched(nn.Identity(), {name: scan_counts}) as watch:
+    with counting(nn.Identity(), {name: mlgru_scan}) as counter:
         mlgru_naive.mlgru_scan(f, c, h)
-    assert watch.by_layer[""] == Counter(multiply=24, subtract=12, add=12)
+    assert counter.by_layer[""] == Counter(multiply=24, subtract=12, add=12)
 
 
-def test_nothing_stays_watched_when_the_audit_is_over():
+def test_nothing_is_counted_any_more_when_the_audit_is_over():
     model = fresh(ModelConfig("matmul_free", 5, 8, 1), "inference")
     before = (torch.Tensor.numpy, np.dot, np.matmul)
     audit(model, 1)
@@ -221,7 +255,7 @@ def test_a_kernel_is_counted_by_what_its_sums_ask_for():
     trits = np.array([[1, -1, 0], [0, 0, 1]], np.int8)
     codes = np.array([[3, 5, 7], [1, 1, 1]], np.int8)
     layer = fresh(ModelConfig("matmul_free", 5, 8, 1), "inference")
-    way = packed(layer).head.way
+    way = pack(layer).head.way
     cost = KERNELS["mmf_teach.engine.ternary_matmul.kernel.Compiled.product"]
     assert cost(way, codes, way.pack(trits)) == Counter(ternary_add=4, ternary_subtract=2, skipped_zero=6)
     assert naive.ternary_matmul(codes, trits).tolist() == [[-2, 7], [0, 1]]
@@ -244,19 +278,19 @@ def test_a_kernel_is_counted_by_what_its_sums_ask_for():
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_operations_of_torch_are_counted_by_hand_on_two_rows_of_three(name, run, counts):
     x = torch.tensor([[0.5, 1.0, 2.0], [3.0, 4.0, 5.0]])
-    with watched(nn.Identity(), {}) as watch:
+    with counting(nn.Identity(), {}) as counter:
         run(x)
-    assert sum(watch.by_layer.values(), Counter()) == Counter(counts)
+    assert sum(counter.by_layer.values(), Counter()) == Counter(counts)
     assert name in COUNTS or name in FREE
 
 
 def test_attention_is_counted_by_the_pairs_that_may_see_each_other():
     """Two heads of four features, three tokens: 3 · 4 / 2 pairs a head, each met by a key and by a value."""
     q = torch.randn(1, 2, 3, 4)
-    with watched(nn.Identity(), {}) as watch:
+    with counting(nn.Identity(), {}) as counter:
         nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True)
     pairs = 2 * 6
-    assert watch.by_layer[".product"] == Counter(
+    assert counter.by_layer[".product"] == Counter(
         multiply=pairs * 9, add=pairs * 8 + pairs, comparison=pairs, subtract=pairs, exponential=pairs, divide=pairs)
 
 

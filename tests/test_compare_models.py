@@ -1,4 +1,4 @@
-"""Two models' accounts for one token: counts from the cost sheet, energies from sourced numbers, nothing free."""
+"""Two models' accounts for one token: counts in closed form, energies from sourced numbers, nothing free."""
 
 import json
 from collections import Counter
@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from mmf_teach.__main__ import main
-from mmf_teach.cost import comparison, sheet
-from mmf_teach.cost.comparison import CAUSES, DRESSES, FREE, MATMUL_FREE_LOSES, TWINS, Part, Setting, account, compare
-from mmf_teach.cost.state import moved_numbers
+from mmf_teach.cost import closed_form, comparison
+from mmf_teach.cost.cache_size import decoder_of
+from mmf_teach.cost.closed_form import Pass, parts
+from mmf_teach.cost.comparison import CAUSES, FREE, MATMUL_FREE_LOSES, PRECISIONS, TWINS, Setting, account, compare
+from mmf_teach.cost.prices import Range, operation_pj
 from mmf_teach.lesson.widgets.compare import BATCHES, CONTEXTS, Compare, as_bars, from_line
 from mmf_teach.quantity import load
 from mmf_teach.tools.commands import compare as command
@@ -17,15 +19,18 @@ from mmf_teach.tools.commands import compare as command
 SMALL = Setting(size="shipped", context=100)
 
 
-@pytest.mark.parametrize("name", DRESSES)
+@pytest.mark.parametrize("name", PRECISIONS)
 @pytest.mark.parametrize("context", [1, 100])
-def test_trits_products_and_the_rest_are_all_that_the_sheet_counts(name, context):
-    config = comparison.config_of(DRESSES[name], "370M")
-    total, parts = sheet.operations(config, context), comparison.split(config, context)
-    pairs = parts["products"]["pair"]
-    together = parts["rest"] + Counter(multiply=pairs, add=pairs, ternary=parts["trits"]["trit"])
-    assert +together == total and min(parts["rest"].values()) > 0
-    assert account(name, Setting(size="370M", context=context, **side(name))).operations["on trits"] == total["ternary"]
+def test_trits_products_and_the_rest_are_all_that_the_closed_form_counts(name, context):
+    config = comparison.config_of(PRECISIONS[name], "370M")
+    total = closed_form.operations(config, context)
+    found = account(name, Setting(size="370M", context=context, **side(name))).operations
+    pairs = found["in products of matrices"]
+    assert found["on trits"] == total["ternary"] and min(found.values()) >= 0
+    assert found["other multiplications"] == total["multiply"] - pairs
+    assert sum(found.values()) + pairs == total.total()      # a pair is a multiplication and an addition
+    looked = 2 * config.blocks * config.width * (context + 1) if config.kind in ("transformer", "bitnet") else 0
+    assert pairs + found["on trits"] == closed_form.matrix_weights(config) + looked          # each key, each value
 
 
 def side(name: str) -> dict[str, str]:
@@ -37,8 +42,8 @@ def test_the_default_setting_is_the_one_worked_out_apart():
     free, twin = compare(Setting())
     assert free.bytes["weights"] == pytest.approx(0.655e9 * 1.6 / 2, rel=2e-3)
     assert twin.bytes["weights"] + twin.bytes["state or cache"] == pytest.approx(5.91e9, rel=2e-3)
-    dressed = account("Transformer++, int4, heads share", Setting())
-    assert 1.3e9 < dressed.bytes["weights"] + dressed.bytes["state or cache"] < 1.5e9
+    shared = account("Transformer++, int4, heads share", Setting())
+    assert 1.3e9 < shared.bytes["weights"] + shared.bytes["state or cache"] < 1.5e9
     assert account("Transformer++, fp16", Setting(context=32_768, batch=32)).bytes["state or cache"] == pytest.approx(
         10.74e9, rel=2e-3)
 
@@ -46,7 +51,7 @@ def test_the_default_setting_is_the_one_worked_out_apart():
 def test_energy_is_operations_and_bytes_times_their_sourced_costs():
     quoted, ddr4 = load("horowitz_2014"), load("memory")["ddr4"]
     found = account("Transformer++, int8", SMALL)
-    rest = comparison.split(found.config, 100)["rest"]
+    rest = parts(found.config, Pass(context=100))
     functions = load("functions")
     multiply = quoted["fp16_mul"].value
     arithmetic = found.operations["in products of matrices"] * (quoted["int8_mul"].value + quoted["int32_add"].value)
@@ -55,8 +60,8 @@ def test_energy_is_operations_and_bytes_times_their_sourced_costs():
     arithmetic += sum(rest[name] * multiply * functions[name].value for name in functions)
     assert found.microjoules["arithmetic"].value == pytest.approx(1e-6 * arithmetic)
     assert found.microjoules["weights"].value == pytest.approx(
-        1e-6 * 8 * ddr4.value * (sheet.matrix_weights(found.config) + 2 * found.config.width))
-    kept = moved_numbers(found.config, 100)
+        1e-6 * 8 * ddr4.value * (closed_form.matrix_weights(found.config) + 2 * found.config.width))
+    kept = decoder_of(found.config).moved_bytes(100)
     cache = found.microjoules["state or cache"]
     assert [cache.value, cache.low, cache.high] == pytest.approx(
         [1e-6 * 8 * kept * end for end in (ddr4.value, ddr4.low, ddr4.high)])
@@ -78,11 +83,11 @@ def test_only_the_head_of_bitnet_is_fetched_in_eight_bits():
     found = account("BitNet b1.58, heads share", SMALL)
     head = found.config.width * found.config.vocab
     trits = found.operations["on trits"]
-    assert sheet.float_weights(found.config) == head
+    assert parts(found.config)["dense"] == head
     assert found.bytes["weights"] == pytest.approx(trits * 1.6 / 8 + head + 2 * found.config.width)
 
 
-@pytest.mark.parametrize("name", DRESSES)
+@pytest.mark.parametrize("name", PRECISIONS)
 def test_every_part_has_a_range_around_its_value_and_all_parts_make_the_total(name):
     found = account(name, Setting(**side(name)))
     assert tuple(found.microjoules) == CAUSES
@@ -94,21 +99,20 @@ def test_every_part_has_a_range_around_its_value_and_all_parts_make_the_total(na
 
 def test_an_operation_without_a_price_is_an_error():
     with pytest.raises(KeyError, match="gamma"):
-        comparison.arithmetic_pj(
-            {"trits": Counter(), "products": Counter(), "rest": Counter(gamma=1)}, FREE["MatMul-free, released form"])
+        comparison.arithmetic_pj(Counter(gamma=1), FREE["MatMul-free, released form"])
 
 
 def test_prices_are_quoted_and_reach_to_our_own_netlists():
-    prices, quoted, simulated = comparison.prices(), load("horowitz_2014"), load("gates_45nm")
-    assert prices["int8_mul"] == Part(quoted["int8_mul"].value, quoted["int8_mul"].value, simulated["int8_mul"].high)
-    assert prices["fp16_mul"] == Part(1.1, 0.7, 1.66)
+    prices, quoted, simulated = operation_pj(), load("horowitz_2014"), load("gates_45nm")
+    assert prices["int8_mul"] == Range(quoted["int8_mul"].value, quoted["int8_mul"].value, simulated["int8_mul"].high)
+    assert prices["fp16_mul"] == Range(1.1, 0.7, 1.66)
     trit = prices["trit"]
     assert [trit.value, trit.low, trit.high] == pytest.approx([0.2 / 3, 0.2 / 3, simulated["ternary_mac"].high])
     assert prices["exponential"].high == pytest.approx(30 * 1.66)
 
 
 def test_weights_are_shared_by_a_batch_and_what_is_kept_is_not():
-    for name in DRESSES:
+    for name in PRECISIONS:
         one, many = (account(name, Setting(batch=batch, **side(name))) for batch in (1, 64))
         row = 2 * one.config.width
         assert (one.bytes["weights"] - row) == pytest.approx(64 * (many.bytes["weights"] - row))
@@ -117,7 +121,7 @@ def test_weights_are_shared_by_a_batch_and_what_is_kept_is_not():
 
 
 def test_the_context_costs_only_the_models_that_look_back():
-    for name in DRESSES:
+    for name in PRECISIONS:
         near, far = (account(name, Setting(context=context, **side(name))).total.value for context in (16, 65_536))
         assert (near == far) == (name in FREE)
 
@@ -125,10 +129,10 @@ def test_the_context_costs_only_the_models_that_look_back():
 def test_heads_that_share_keep_a_quarter_and_equal_loss_takes_fewer_blocks():
     plain, shared, small = (comparison.config_of(TWINS[name], "2.7B") for name in (
         "Transformer++, fp16", "Transformer++, int4, heads share", "Transformer++, int4, of equal loss"))
-    assert moved_numbers(plain, 7) == 4 * moved_numbers(shared, 7)
+    assert decoder_of(plain).moved_bytes(7) == 4 * decoder_of(shared).moved_bytes(7)
     assert (plain.blocks, shared.blocks, small.blocks) == (32, 32, 9) and small.kv_heads == shared.kv_heads
-    assert sheet.matrix_weights(shared) == pytest.approx(sheet.matrix_weights(plain), rel=1e-4)
-    assert sheet.matrix_weights(small) == pytest.approx(sheet.matrix_weights(plain) / 3.6, rel=0.11)
+    assert closed_form.matrix_weights(shared) == pytest.approx(closed_form.matrix_weights(plain), rel=1e-4)
+    assert closed_form.matrix_weights(small) == pytest.approx(closed_form.matrix_weights(plain) / 3.6, rel=0.11)
 
 
 def test_matmul_free_wins_by_far_at_the_beginning_and_one_click_away_it_does_not():
@@ -167,7 +171,7 @@ def widget():
 
 
 @pytest.mark.parametrize("size", comparison.SIZES)
-@pytest.mark.parametrize("name", DRESSES)
+@pytest.mark.parametrize("name", PRECISIONS)
 def test_the_script_s_straight_lines_are_the_account_at_both_ends(widget, name, size):
     for context, batch, memory in ((CONTEXTS[0], BATCHES[0], "DDR4"), (CONTEXTS[-1], BATCHES[-1], "HBM2")):
         setting = Setting(size=size, context=context, batch=batch, memory=memory, **side(name))

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from mmf_teach.cost import sheet
-from mmf_teach.cost.formulas import remaining_operations, ternary_operations, trit_operations
+from mmf_teach.cost import closed_form
+from mmf_teach.cost.cache_size import cache_bytes, decoder_of
+from mmf_teach.cost.model_operations import remaining_operations, ternary_operations, trit_operations
 from mmf_teach.cost.sizes import NAMED, sizes
-from mmf_teach.cost.state import kept_bytes, kept_numbers, moved_numbers
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear
+from mmf_teach.layers.rms_norm import RMSNorm
 from mmf_teach.model.build import MODELS, TERNARY, build
 from mmf_teach.model.config import ModelConfig
 
@@ -89,32 +90,40 @@ def test_a_layer_that_still_learns_is_counted_by_the_trits_of_its_weights():
 
 @every_ternary
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_sheet_says_of_sizes_what_the_layers_say_of_a_model(kind, packed):
+def test_the_trits_of_a_model_are_as_many_as_its_sizes_say(kind, packed):
     model = model_of(kind, blocks=2, packed=packed)
-    from_sizes = sheet.operations(model.config)
-    assert ternary_operations(model).total() == from_sizes.pop("ternary") == sheet.matrix_weights(model.config)
+    from_sizes = closed_form.operations(model.config)
+    assert ternary_operations(model).total() == from_sizes.pop("ternary") == closed_form.matrix_weights(model.config)
     assert remaining_operations(model) == from_sizes
 
 
 @every_kind
-def test_the_sheet_knows_how_many_weights_the_maps_have(kind):
+def test_what_a_model_at_hand_costs_depends_on_the_text_before_it_where_the_model_looks_back(kind):
+    model = model_of(kind, blocks=2)
+    for context in (0, 9):
+        total = closed_form.operations(model.config, context)
+        assert remaining_operations(model, context) + Counter(ternary=total["ternary"]) == total
+
+
+@every_kind
+def test_the_closed_form_knows_how_many_weights_the_maps_have(kind):
     """All matrices but the embedding; of Mamba's convolution and the lower bounds no row meets a token whole."""
     for config in (ModelConfig(kind, VOCAB, 48, 3, heads=2), ModelConfig(kind, VOCAB, 16, 2)):
         model = build(config)
         maps = [layer.weight for layer in model.modules() if hasattr(layer, "weight") and layer is not model.embedding]
-        assert sheet.matrix_weights(config) == sum(weight.numel() for weight in maps if weight.ndim == 2)
+        assert closed_form.matrix_weights(config) == sum(weight.numel() for weight in maps if weight.ndim == 2)
 
 
 @every_kind
 def test_every_further_pair_of_blocks_costs_the_same(kind):
-    two, four, six = (sheet.operations(ModelConfig(kind, VOCAB, 16, blocks), 3) for blocks in (2, 4, 6))
+    two, four, six = (closed_form.operations(ModelConfig(kind, VOCAB, 16, blocks), 3) for blocks in (2, 4, 6))
     assert four - two == six - four and (four - two).total() > 0
 
 
 @every_ternary
 def test_multiplications_grow_with_the_width_and_trits_with_its_square(kind):
     """That is the point of the model. The inner width grows in steps, so widths are chosen that fill them."""
-    narrow, wide = (sheet.operations(ModelConfig(kind, VOCAB, width, 1)) for width in (192, 384))
+    narrow, wide = (closed_form.operations(ModelConfig(kind, VOCAB, width, 1)) for width in (192, 384))
     assert wide.pop("ternary") > 3.9 * narrow.pop("ternary")
     for name, count in narrow.items():
         assert wide[name] <= 2 * count
@@ -123,9 +132,9 @@ def test_multiplications_grow_with_the_width_and_trits_with_its_square(kind):
 @every_kind
 def test_only_models_that_look_back_cost_more_after_a_longer_text(kind):
     config = ModelConfig(kind, VOCAB, 16, 2, heads=2)
-    early, late = (sheet.operations(config, context)["multiply"] for context in (1, 2000))
+    early, late = (closed_form.operations(config, context)["multiply"] for context in (1, 2000))
     assert (late > early) == (kind in ("transformer", "bitnet", "binary_bitnet", "hybrid"))
-    far, farther = (sheet.operations(config, context) for context in (2000, 4000))
+    far, farther = (closed_form.operations(config, context) for context in (2000, 4000))
     assert (farther == far) == (kind not in ("transformer", "bitnet", "binary_bitnet"))
 
 
@@ -136,7 +145,7 @@ def test_the_published_sizes_agree_with_a_count_made_apart(size, millions_of_tri
                                                            percent_with_a_float_head):
     """By hand from the released code: 40 d + 8 l a block, 7 d + v at the end; we have two more a BitLinear."""
     config = sizes(size, "matmul_free_released")
-    counted, floated = sheet.operations(config), sheet.with_float_head(config)
+    counted, floated = closed_form.operations(config), closed_form.with_float_head(config)
     assert counted["ternary"] == pytest.approx(1e6 * millions_of_trits, rel=2e-3)
     by_hand = config.blocks * (40 * config.width + 8 * config.inner) + 7 * config.width + config.vocab
     assert counted["multiply"] == by_hand + 2 * (6 * config.blocks + 1)
@@ -150,13 +159,13 @@ def test_the_published_sizes_agree_with_a_count_made_apart(size, millions_of_tri
 ])
 def test_what_is_kept_of_a_text_agrees_with_a_count_made_apart(size, cache_kib, state_kib):
     """Two bytes a number: the cache of one token against the whole state of the MatMul-free model."""
-    assert kept_bytes(sizes(size, "transformer"), context=1) == 1024 * cache_kib
-    assert kept_bytes(sizes(size, "matmul_free"), context=50_000) == 1024 * state_kib
+    assert decoder_of(sizes(size, "transformer"), bits=16).kept_bytes(1) == 1024 * cache_kib
+    assert decoder_of(sizes(size, "matmul_free"), bits=16).kept_bytes(50_000) == 1024 * state_kib
 
 
 def test_mamba_of_2_8_billion_weights_keeps_what_was_counted_apart():
     """64 layers of width 2560, 16 memories a feature: 12,160 KiB at two bytes."""
-    assert kept_bytes(ModelConfig("mamba", 50_280, 2560, 32), context=9) == 12_160 * 1024
+    assert decoder_of(ModelConfig("mamba", 50_280, 2560, 32), bits=16).kept_bytes(9) == 12_160 * 1024
 
 
 @pytest.mark.parametrize("config", [
@@ -174,13 +183,13 @@ def test_what_is_kept_is_what_a_running_model_carries_along(config):
     model = build(config).eval()
     state = model.initial_state(1)
     for context in range(7):
-        assert floats(state) == kept_numbers(config, context) or context == 0
+        assert floats(state) == decoder_of(config).kept_bytes(context) or context == 0
         _, state = model.step(torch.tensor([1]), state)
 
 
 def test_a_state_is_written_anew_and_a_cache_grows_by_one_token():
     def moved(kind, context, **others):
-        return moved_numbers(ModelConfig(kind, VOCAB, 16, 4, heads=2, **others), context)
+        return decoder_of(ModelConfig(kind, VOCAB, 16, 4, heads=2, **others)).moved_bytes(context)
 
     assert moved("matmul_free", 0) == moved("matmul_free", 900) == 2 * 4 * 16
     assert moved("transformer", 9) == moved("bitnet", 9) == 4 * 2 * 16 * (9 + 1)
@@ -190,18 +199,24 @@ def test_a_state_is_written_anew_and_a_cache_grows_by_one_token():
     assert moved("mamba", 9) == 2 * 8 * 32 * (16 + 3)
 
 
-def test_bits_and_sequences_scale_what_is_kept():
-    config = ModelConfig("transformer", VOCAB, 16, 2)
-    assert kept_bytes(config, 10, bits=16, batch=3) == 3 * 2 * 2 * 2 * 16 * 10
-    assert kept_bytes(config, 10, bits=8) == kept_bytes(config, 10) // 2
-    assert kept_bytes(ModelConfig("matmul_free", VOCAB, 2, 1), 1, bits=4) == 1
+@every_kind
+def test_bits_scale_what_is_kept_and_half_a_byte_takes_a_whole_one(kind):
+    config = ModelConfig(kind, VOCAB, 16, 2)
+    narrow, numbers, wide = (decoder_of(config, bits=bits).kept_bytes(10) for bits in (4, 8, 32))
+    assert 8 * narrow == 4 * numbers == wide
+    assert decoder_of(ModelConfig("matmul_free", VOCAB, 2, 3), bits=4 / 3).kept_bytes(1) == 1
+
+
+def test_a_cache_is_what_cache_bytes_says():
+    config = ModelConfig("bitnet", VOCAB, 16, 3, heads=4, kv_heads=2)
+    assert decoder_of(config, bits=4).kept_bytes(7) == cache_bytes(16, 3, 7, 4, shared=2) == 3 * 2 * 8 * 7 / 2
 
 
 @pytest.mark.parametrize("count", [
-    lambda: kept_numbers(ModelConfig("perceptron", VOCAB, 16, 2), 1), lambda: sizes("3B", "mamba"),
-    lambda: kept_numbers(ModelConfig("mamba", VOCAB, 16, 2), -1),
-    lambda: sheet.operations(ModelConfig("perceptron", VOCAB, 16, 2)),
-    lambda: sheet.with_float_head(ModelConfig("bitnet", VOCAB, 16, 2)),
+    lambda: decoder_of(ModelConfig("perceptron", VOCAB, 16, 2)), lambda: sizes("3B", "mamba"),
+    lambda: decoder_of(ModelConfig("mamba", VOCAB, 16, 2)).kept_bytes(-1),
+    lambda: closed_form.operations(ModelConfig("perceptron", VOCAB, 16, 2)),
+    lambda: closed_form.with_float_head(ModelConfig("bitnet", VOCAB, 16, 2)),
 ])
 def test_what_nobody_has_counted_or_named_is_refused_in_a_sentence(count):
     with pytest.raises(ValueError, match=r"nobody has counted|there is no size|a text has|dense as it is"):
@@ -211,19 +226,36 @@ def test_what_nobody_has_counted_or_named_is_refused_in_a_sentence(count):
 def test_all_kinds_of_a_named_size_have_the_same_maps():
     """But Mamba, whose layers have no channel mixer, and BitNet, whose count is the same by another split."""
     for size in NAMED:
-        weights = {kind: sheet.matrix_weights(sizes(size, kind)) for kind in MODELS}
+        weights = {kind: closed_form.matrix_weights(sizes(size, kind)) for kind in MODELS}
         mamba = weights.pop("mamba")
         assert len(set(weights.values())) == 1
         assert mamba == pytest.approx(weights["transformer"], rel=0.06)
 
 
-def test_a_layer_that_nobody_has_counted_is_an_error_with_its_name():
-    model = model_of("matmul_free")
-    model.blocks[0].channel_mixer.to_up = nn.Linear(8, 32)
-    with pytest.raises(TypeError, match="Linear"):
+@pytest.mark.parametrize(("kind", "place", "changed", "said"), [
+    ("matmul_free", "blocks.0.channel_mixer.to_up", nn.Linear(8, 32), "a Linear costs as blocks.0.channel_mixer.to_up"),
+    ("transformer", "blocks.0.token_mixer.to_q", BitLinear(8, 8), "a BitLinear"),
+    ("matmul_free_released", "blocks.0.token_norm", nn.Identity(), "an? Identity"),
+    ("matmul_free", "head.norm", RMSNorm(8, gain=True), "a RMSNorm costs as head.norm"),
+    ("matmul_free", "head", BitLinear(8, VOCAB, bias=True), "a BitLinear costs as head"),
+    ("matmul_free", "head", BitLinear(8, 2 * VOCAB), "a BitLinear costs as head"),
+])
+def test_a_layer_that_nobody_has_counted_is_an_error_with_its_name(kind, place, changed, said):
+    """Another kind of layer, or the same with more or other numbers than the model's sizes say."""
+    model = model_of(kind)
+    model.set_submodule(place, changed)
+    with pytest.raises(TypeError, match=f"nobody has counted what {said}"):
         remaining_operations(model)
-    with pytest.raises(TypeError, match="Attention"):
-        remaining_operations(model_of("transformer"))
+
+
+def test_a_layer_that_is_missing_or_one_too_many_is_noticed():
+    model = model_of("matmul_free")
+    model.extra = nn.Linear(8, 8)
+    with pytest.raises(TypeError, match="a Linear costs as extra"):
+        remaining_operations(model)
+    del model.extra, model.blocks[0].channel_mixer.to_up
+    with pytest.raises(TypeError, match="missing layer"):
+        remaining_operations(model)
 
 
 def test_a_variant_of_a_known_layer_is_not_taken_for_that_layer():

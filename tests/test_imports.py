@@ -34,7 +34,6 @@ STILL = {                                    # what has not moved out of the tex
     "layers": "engine reference",
     "model": "engine",
     "training": "engine",
-    "cost": "engine",
     "hardware_sim": "model engine reference cost",
     "lesson": "checks",
 }

@@ -27,7 +27,7 @@ from hardware_sim.ternary_core.lowering import lower
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.ternary_core.timing import token_timing
 from hardware_sim.trace import moved, total_cycles
-from mmf_teach.cost.sheet import matrix_weights
+from mmf_teach.cost.closed_form import matrix_weights
 from mmf_teach.cost.sizes import sizes
 from mmf_teach.lesson.figures.design_ladder import design_ladder
 

@@ -8,18 +8,9 @@ import torch
 from hypothesis import given, settings, strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
-from mmf_teach.cost.contexts import (
-    SHARED,
-    WINDOW,
-    Decoder,
-    cache_bytes,
-    context_of_equal_work,
-    decoders,
-    lines,
-    moved_bytes,
-)
-from mmf_teach.cost.sheet import matrix_weights
-from mmf_teach.cost.sizes import NAMED, sizes
+from mmf_teach.cost.cache_size import WINDOW, Decoder, cache_bytes, decoders, lines, moved_bytes
+from mmf_teach.cost.closed_form import context_of_equal_work, matrix_weights
+from mmf_teach.cost.sizes import NAMED, SHARED, sizes
 from mmf_teach.engine.bench.contexts import grown, remembered_bytes, step_us
 from mmf_teach.layers.superposition import WORDS, recall, share_recalled, store
 from mmf_teach.lesson.figures.size_lines import size_lines
@@ -156,13 +147,13 @@ def test_equal_work_lies_near_six_widths_in_all_named_sizes():
 
 @LAWS
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(1, 12))
-def test_bytes_moved_are_those_of_a_cache_that_is_watched(context, batch, window):
-    """A list of entries; every look at one and every entry written counts."""
-    full, local = deque([1] * context), deque([1] * min(context, window), maxlen=window)
-    read_full, read_local = len(full), len(local) if context < window else window - 1
+def test_bytes_moved_are_those_of_a_cache_entry_by_entry(context, batch, window):
+    """A list of entries; every look at one and every entry written counts. A window of one token keeps none."""
+    full, local = deque([1] * context), deque([1] * context, maxlen=window - 1)
+    written = min(1, window - 1)
     decoder = Decoder(900, token_bytes=10, local_bytes=3, window=window, state_bytes=50)
-    watched = 900 / batch + 10 * (read_full + 1) + 3 * (read_local + 1) + 2 * 50
-    assert decoder.moved_bytes(context, batch) == pytest.approx(watched)
+    entries = 900 / batch + 10 * (len(full) + 1) + 3 * (len(local) + written) + 2 * 50
+    assert decoder.moved_bytes(context, batch) == pytest.approx(entries)
     assert decoder.kept_bytes(context) == 10 * len(full) + 3 * len(local) + 50
 
 
@@ -178,23 +169,23 @@ def test_weights_are_shared_by_a_batch_and_nothing_else_is():
     (2048, 1, 5.91, 0.655), (2048, 32, 0.835, 0.0208), (32_768, 1, 15.98, 0.655), (32_768, 32, 10.90, 0.0208),
     (131_072, 1, 48.2, 0.655),
 ])
-def test_the_table_of_the_cost_sheet_comes_out(context, batch, plain, free):
-    """Gigabytes per token at 2.7B, bf16 against two bits, reckoned by hand for this project."""
+def test_the_table_reckoned_by_hand_comes_out(context, batch, plain, free):
+    """Gigabytes per token at 2.7B, bf16 against two bits, counted apart for this project."""
     models = decoders("2.7B")
     assert models["Transformer++, bf16"].moved_bytes(context, batch) / 1e9 == pytest.approx(plain, rel=2e-3)
     assert models["MatMul-free"].moved_bytes(context, batch) / 1e9 == pytest.approx(free, rel=2e-3)
 
 
-def test_each_dress_moves_less_than_the_one_before_and_the_control_has_the_same_weights():
+def test_each_precision_moves_less_than_the_one_before_and_the_control_has_the_same_weights():
     models = decoders("13B")
-    dresses = [model.moved_bytes(4096) for model in list(models.values())[:4]]
-    assert dresses == sorted(dresses, reverse=True)
+    moved = [model.moved_bytes(4096) for model in list(models.values())[:4]]
+    assert moved == sorted(moved, reverse=True)
     control, free = models["T++, ternary, int8 cache"], models["MatMul-free"]
     assert control.weight_bytes == free.weight_bytes == matrix_weights(sizes("13B", "transformer")) / 4
     assert 1 < control.moved_bytes(16) / free.moved_bytes(16) < 1.01
 
 
-def test_a_state_that_is_read_and_written_moves_more_than_a_very_short_dressed_cache():
+def test_a_state_that_is_read_and_written_moves_more_than_a_very_short_cache_of_few_bits():
     """So the fixed state does not win everywhere."""
     models = decoders("2.7B")
     control, free = models["T++, ternary, int8 cache"], models["MatMul-free"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from mmf_teach.cost import probe
-from mmf_teach.cost.counting import Counted, counted_dot, matvec_operations
+from mmf_teach.cost.counted_number import Counted, counted_dot, matvec_operations
 from mmf_teach.cost.energy import BITS, energy_pj, moving_pj
 from mmf_teach.cost.roofline import attainable, intensity, ridge
 from mmf_teach.cost.traffic import WEIGHT_BITS, weight_bytes

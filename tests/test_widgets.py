@@ -15,7 +15,7 @@ from IPython.core.formatters import DisplayFormatter
 from hardware_sim.assembler import assemble
 from hardware_sim.paper2024.inputs import random_memory
 from hardware_sim.paper2024.machine import TOKEN_MIXER, paper2024
-from mmf_teach.cost.formulas import remaining_operations, ternary_operations
+from mmf_teach.cost.model_operations import remaining_operations, ternary_operations
 from mmf_teach.lesson.figures import style
 from mmf_teach.lesson.parsons import parsons
 from mmf_teach.lesson.predict import predict

@@ -6,7 +6,8 @@ from math import ceil
 import numpy as np
 from numpy import ndarray
 
-from mmf_teach.cost.contexts import cache_bytes, context_of_equal_work, moved_bytes
+from mmf_teach.cost.cache_size import cache_bytes, moved_bytes
+from mmf_teach.cost.closed_form import context_of_equal_work
 from mmf_teach.lesson.exercise import Exercise
 from mmf_teach.lesson.property_test import PropertyTest
 from mmf_teach.reference.attention import attend

@@ -3,7 +3,7 @@
 from collections import Counter
 from math import ceil, floor
 
-from mmf_teach.cost.counting import counted_dot, matvec_operations
+from mmf_teach.cost.counted_number import counted_dot, matvec_operations
 from mmf_teach.cost.energy import BITS, energy_pj, moving_pj
 from mmf_teach.cost.roofline import attainable
 from mmf_teach.cost.traffic import weight_bytes

@@ -10,7 +10,7 @@ FLOAT32, INT32, INT8 = 4, 4, 1               # bytes of a number
 
 
 def bytes_in_steps(batch: int, outputs: int, inputs: int, weight_bytes: int) -> dict[str, int]:
-    """Bytes read and written by each step of naive.py.
+    """Bytes read and written by each step of the equation, one after the other.
 
     >>> bytes_in_steps(1, 4096, 4096, weight_bytes=4096 * 4096 // 4)
     {'norm': 32768, 'codes': 20484, 'product': 4214784, 'scales': 32772}
@@ -25,7 +25,7 @@ def bytes_in_steps(batch: int, outputs: int, inputs: int, weight_bytes: int) -> 
 
 
 def bytes_fused(batch: int, outputs: int, inputs: int, weight_bytes: int) -> dict[str, int]:
-    """Bytes read and written by fused.py: the tokens once, the weights once, the results once.
+    """Bytes read and written by one loop: the tokens once, the weights once, the results once.
 
     >>> bytes_fused(1, 4096, 4096, weight_bytes=4096 * 4096 // 4)
     {'tokens': 16384, 'weights': 4194304, 'results': 16384}

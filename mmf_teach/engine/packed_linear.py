@@ -10,7 +10,9 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from mmf_teach.engine.ternary_matmul.choice import best
-from mmf_teach.layers.bit_linear import TernaryLinear, absmax
+from mmf_teach.layers import bit_linear
+from mmf_teach.layers.bit_linear import TernaryLinear
+from mmf_teach.ternary.packing import pack_base3
 
 
 class PackedLinear(nn.Module):
@@ -24,8 +26,21 @@ class PackedLinear(nn.Module):
         self.matrix = self.way.pack_base3(stored, *layer.trits.shape)
 
     def forward(self, x: Float[Tensor, "*b in"]) -> Float[Tensor, "*b out"]:
-        codes, x_scale = absmax(self.norm(x))
+        codes, x_scale = bit_linear.absmax(self.norm(x))
         rows = codes.to(torch.int8).flatten(0, -2).numpy()
         sums = self.way.product(rows, self.matrix, threads=torch.get_num_threads())
         y = torch.from_numpy(sums).to(x.dtype).unflatten(0, x.shape[:-1]) * (x_scale * self.scale)
         return y if self.bias is None else y + self.bias
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the trits in a file, five in a byte."""
+        return -(-self.matrix.outputs * self.matrix.inputs // 5)
+
+
+def pack(model: nn.Module) -> nn.Module:
+    """The same model, in place, with every layer of trits packed for this machine's kernel."""
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, TernaryLinear):
+            model.set_submodule(name, PackedLinear(layer, pack_base3(layer.trits.numpy())))
+    return model

@@ -14,7 +14,7 @@
 import json
 from math import exp, log
 
-from mmf_teach.cost.formulas import remaining_operations, ternary_operations
+from mmf_teach.cost.model_operations import remaining_operations, ternary_operations
 from mmf_teach.lesson.figures import style
 from mmf_teach.lesson.figures.bars import count_bars
 from mmf_teach.lesson.figures.curves import loss_curves

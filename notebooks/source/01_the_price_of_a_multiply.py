@@ -13,7 +13,7 @@
 from collections import Counter
 
 from mmf_teach.cost import probe
-from mmf_teach.cost.counting import Counted
+from mmf_teach.cost.counted_number import Counted
 from mmf_teach.cost.energy import BITS
 from mmf_teach.cost.roofline import intensity, ridge
 from mmf_teach.lesson.exercise import check, use
@@ -85,7 +85,7 @@ print(result.value, dict(tally))
 #
 # Any exercise has hints: `hint("01.1")` gives one more each time. `show("01.1")` prints the library's answer.
 
-# %% solution="mmf_teach.cost.counting:counted_dot"
+# %% solution="mmf_teach.cost.counted_number:counted_dot"
 def counted_dot(weights, inputs):
     todo("a loop over zip(weights, inputs, strict=True)")
 
@@ -107,7 +107,7 @@ print(value, dict(tally))
 # **Exercise 01.2** A matrix has many rows, and each is a dot product. Return a `Counter` with the entries
 # `"multiply"` and `"add"` for the whole product of a matrix with `width_out` rows and `width_in` columns.
 
-# %% solution="mmf_teach.cost.counting:matvec_operations"
+# %% solution="mmf_teach.cost.counted_number:matvec_operations"
 def matvec_operations(width_out, width_in):
     todo("how many weights are there?")
 

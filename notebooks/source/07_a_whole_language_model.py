@@ -12,9 +12,10 @@
 # %%
 import numpy as np
 
-from mmf_teach.cost import sheet
-from mmf_teach.cost.operations import TERNARY, audit, fresh
+from mmf_teach.cost import closed_form
+from mmf_teach.cost.operation_counter.audit import TERNARY, fresh
 from mmf_teach.cost.sizes import NAMED, sizes
+from mmf_teach.engine.operation_counts import audit
 from mmf_teach.engine.stored_map import StoredMap
 from mmf_teach.lesson.bar import bar
 from mmf_teach.lesson.exercise import check, use
@@ -55,7 +56,7 @@ predict("07.p1", "Multiplications, of these and trits together, head in floats:"
 
 # %%
 large = sizes("370M", "matmul_free_released")
-plain, floated = sheet.operations(large), sheet.with_float_head(large)
+plain, floated = closed_form.operations(large), closed_form.with_float_head(large)
 def percent(each):
     return 100 * each["multiply"] / (each["multiply"] + each["ternary"])
 assert round(percent(plain), 2) == 0.46 and 9.9 < percent(floated) < 10.1
@@ -349,7 +350,7 @@ for kind, count in sorted(found.operations.items(), key=lambda pair: -pair[1]):
 # %%
 multiplications_left = use("07.7")
 by_formula = multiplications_left(d, l, n, v)
-by_sheet = sheet.operations(model.config)
+by_sheet = closed_form.operations(model.config)
 assert by_formula == by_sheet["multiply"] == found.operations["multiply"]
 trits = sum(found.operations[kind] for kind in TERNARY)
 others = {kind: count for kind, count in found.operations.items() if kind not in TERNARY}
@@ -404,7 +405,7 @@ assert [run.matmul_calls for run in runs.values()][:3] == [0, 1, 43]
 # %%
 for name in NAMED:
     config = sizes(name, "matmul_free_released")
-    plain, floated = sheet.operations(config), sheet.with_float_head(config)
+    plain, floated = closed_form.operations(config), closed_form.with_float_head(config)
     print(
         f"{name:>5}: {plain['ternary'] / 1e6:8,.0f} million trits, {plain['multiply'] / 1e6:5.2f} "
         f"million multiplications, {percent(plain):.2f} %; head floats {percent(floated):4.1f} %")

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from mmf_teach.cost.contexts import decoders, lines
-from mmf_teach.cost.sheet import matrix_weights
+from mmf_teach.cost.cache_size import decoders, lines
+from mmf_teach.cost.closed_form import matrix_weights
 from mmf_teach.cost.sizes import NAMED, sizes
 from mmf_teach.engine.bench.contexts import remembered_bytes, step_us
 from mmf_teach.layers.superposition import WORDS, recall, share_recalled, store
@@ -142,7 +142,7 @@ print("50 tokens: with a cache, at once, and torch's own agree to 12 digits")
 #
 # **Exercise 09.3** Bytes of the whole cache, rounded up. `shared` is the number of query heads that use one key head.
 
-# %% solution="mmf_teach.cost.contexts:cache_bytes"
+# %% solution="mmf_teach.cost.cache_size:cache_bytes"
 def cache_bytes(width, blocks, context, bits, shared):
     todo("keys and values of every token in every block; refuse what cannot be")
 
@@ -180,7 +180,7 @@ for name, (width, blocks) in NAMED.items():
 # four maps of *d · d* and three of *d · l*. Somebody's function says 12,544 for *d* = 1,024, *l* = 2,816. It is wrong by
 # a factor. Find the bug before you run the check.
 
-# %% solution="mmf_teach.cost.contexts:context_of_equal_work"
+# %% solution="mmf_teach.cost.closed_form:context_of_equal_work"
 def context_of_equal_work(width, inner):
     """Tokens of context at which one new token costs attention as much as its weights."""
     of_maps = 4 * width * width + 3 * width * inner
@@ -247,7 +247,7 @@ picture(size_lines(contexts, speeds, colours, title, "tokens of context", unit))
 #
 # **Exercise 09.5** Write it for any model. `token_bytes` is what one token leaves.
 
-# %% solution="mmf_teach.cost.contexts:moved_bytes"
+# %% solution="mmf_teach.cost.cache_size:moved_bytes"
 def moved_bytes(weight_bytes, token_bytes, state_bytes, context, batch):
     todo("weights shared by the batch; cache and state are each sequence's own")
 

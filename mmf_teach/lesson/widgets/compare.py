@@ -6,6 +6,7 @@ import traitlets
 
 from mmf_teach.cost import comparison
 from mmf_teach.cost.comparison import Account, Setting
+from mmf_teach.cost.prices import moved_pj
 from mmf_teach.lesson.widgets.explorer import Explorer, script
 from mmf_teach.quantity import load
 
@@ -71,8 +72,8 @@ class Compare(Explorer):
     def __init__(self, **settings: Any):
         quantities = load("memory")
         memories = {
-            name: [getattr(comparison.moved_pj(1, quantities[key]), end) for end in ("value", "low", "high")]
+            name: [getattr(moved_pj(1, quantities[key]), end) for end in ("value", "low", "high")]
             for name, key in comparison.MEMORIES.items()}
-        table = {name: {size: straight(name, size) for size in comparison.SIZES} for name in comparison.DRESSES}
+        table = {name: {size: straight(name, size) for size in comparison.SIZES} for name in comparison.PRECISIONS}
         start, losing = vars(Setting()), vars(comparison.MATMUL_FREE_LOSES)
         super().__init__(memories=memories, table=table, start=start, losing=losing, **settings)

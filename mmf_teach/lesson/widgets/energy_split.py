@@ -5,12 +5,12 @@ from typing import Any
 import traitlets
 
 from mmf_teach.cost.energy import energy_pj, moving_pj
+from mmf_teach.cost.prices import NON_ZERO
 from mmf_teach.cost.traffic import WEIGHT_BITS, weight_bytes
 from mmf_teach.lesson.widgets.explorer import Explorer, script
 from mmf_teach.quantity import load
 
 WIDTH = 1024                                 # rows and columns of the matrix
-NON_ZERO = 2 / 3                             # share of trits that add or subtract, taken as a round figure
 
 ARITHMETIC = {                               # operations for one weight, all of the same publication
     "fp32": {"fp32_mul": 1, "fp32_add": 1}, "fp16": {"fp16_mul": 1, "fp16_add": 1},

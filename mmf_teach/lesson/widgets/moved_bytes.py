@@ -1,10 +1,10 @@
-"""Bytes moved for one written token: a transformer in the dress of the reader's choice beside the MatMul-free model."""
+"""Bytes moved for one written token: a transformer as the reader chooses it beside the MatMul-free model."""
 
 from typing import Any
 
 import traitlets
 
-from mmf_teach.cost.contexts import decoders
+from mmf_teach.cost.cache_size import decoders
 from mmf_teach.lesson.widgets.explorer import Explorer, script
 
 SIZE = "2.7B"
@@ -21,7 +21,7 @@ def parts(name: str, context: int, batch: int) -> tuple[float, float]:
 
 
 class MovedBytes(Explorer):
-    """Question to the reader: which dress and which context leave the fixed state less than a tenth of advantage?"""
+    """Question to the reader: which transformer and which context leave the fixed state less than a tenth of advantage?"""
 
     _esm = script("moved_bytes")
     sentence = "Bytes moved for one token, a transformer of your choice beside MatMul-free: run this cell."

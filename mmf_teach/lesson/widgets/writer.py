@@ -8,7 +8,7 @@ from typing import Any
 
 import traitlets
 
-from mmf_teach.cost.formulas import remaining_operations, ternary_operations
+from mmf_teach.cost.model_operations import remaining_operations, ternary_operations
 from mmf_teach.lesson.widgets.explorer import Explorer, script
 from mmf_teach.model.generate import generate
 from mmf_teach.model.language_model import LanguageModel

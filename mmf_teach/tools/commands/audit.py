@@ -12,7 +12,7 @@ VOCAB, WIDTH, BLOCKS, HEADS = 65, 128, 6, 4          # of the model that comes w
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from mmf_teach.cost.operations import FORMS
+    from mmf_teach.cost.operation_counter.audit import FORMS
     from mmf_teach.cost.sizes import NAMED
     from mmf_teach.model.build import MODELS
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--form", choices=FORMS, default=FORMS[0],
         help="inference: packed trits and int8 codes (default); training: dense products, as the authors' code runs")
     parser.add_argument("--float-head", action="store_true", help="with a dense last map, as most ternary models have")
-    parser.add_argument("--formula", action="store_true", help="by the cost sheet, without running: for large models")
+    parser.add_argument("--formula", action="store_true", help="in closed form, without running: for large models")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON document")
 
 
@@ -54,7 +54,8 @@ def sizes_of(options: argparse.Namespace) -> ModelConfig:
 
 def by_running(options: argparse.Namespace) -> dict[str, Any]:
     """Count what is executed."""
-    from mmf_teach.cost.operations import audit, fresh, with_float_head
+    from mmf_teach.cost.operation_counter.audit import exchange_head, fresh
+    from mmf_teach.engine.operation_counts import audit
     from mmf_teach.model.checkpoint import load_model
 
     if options.checkpoint:
@@ -62,16 +63,16 @@ def by_running(options: argparse.Namespace) -> dict[str, Any]:
             raise ValueError("a stored model has trits and no weights that learn: it has no training form")
         model = load_model(options.checkpoint)[0]
         if options.float_head:
-            with_float_head(model)
+            exchange_head(model)
     else:
         model = fresh(sizes_of(options), options.form, options.float_head)
     return audit(model, options.tokens, options.form).to_json()
 
 
 def by_formula(options: argparse.Namespace) -> dict[str, Any]:
-    """Count by the cost sheet: the mean over so many tokens, one after the other."""
-    from mmf_teach.cost import sheet
-    from mmf_teach.cost.operations import percent_left, shared
+    """Count in closed form: the mean over so many tokens, one after the other."""
+    from mmf_teach.cost import closed_form
+    from mmf_teach.cost.operation_counter.audit import percent_left, shared
     from mmf_teach.model.checkpoint import read_config
 
     if options.tokens < 1:
@@ -79,11 +80,11 @@ def by_formula(options: argparse.Namespace) -> dict[str, Any]:
     config = read_config(options.checkpoint) if options.checkpoint else sizes_of(options)
     if options.form == "training":
         if options.float_head:
-            raise ValueError("the sheet has no training form with a float head: leave one of the two out")
-        total = sheet.training(config, options.tokens)
+            raise ValueError("the closed form has no training form with a float head: leave one of the two out")
+        total = closed_form.training(config, options.tokens)
     else:
-        count = sheet.with_float_head if options.float_head else sheet.operations
-        total = sum((count(config, context) for context in range(options.tokens)), sheet.Counter())
+        count = closed_form.with_float_head if options.float_head else closed_form.operations
+        total = closed_form.reading(config, options.tokens, count)
     operations = {kind: shared(count, options.tokens) for kind, count in sorted(total.items())}
     return {
         "model": config.to_json(), "form": options.form, "tokens": options.tokens, "kind": "counted by formula",

@@ -1,4 +1,4 @@
-"""What each operation of torch does to numbers, as torch runs it: the table that the audit reads.
+"""What each operation of torch does to numbers, as torch runs it: the table that the counter reads.
 
 Course    notebook 07, "A whole language model"
 
@@ -56,9 +56,9 @@ def _cumsum(args: tuple, kwargs: dict, out: Any) -> Counter:
     return Counter(add=out.numel() - out.numel() // out.shape[args[1]])
 
 
-def product(rows: int, inner: int, columns: int, times: int = 1) -> Counter:
+def product(rows: int, inner: int, columns: int) -> Counter:
     """A product of matrices: for each pair that meets one multiplication and one addition."""
-    pairs = times * rows * inner * columns
+    pairs = rows * inner * columns
     return Counter(multiply=pairs, add=pairs)
 
 
@@ -70,22 +70,20 @@ def _addmm(args: tuple, kwargs: dict, out: Any) -> Counter:
     return product(*args[1].shape, args[2].shape[1]) + Counter(add=out.numel())
 
 
-def attention(pairs: int, head: int, masked: int = 0) -> Counter:
-    """Softmax attention over so many pairs of a query and a key, of `head` features each; `masked` are added to first.
-
-    Two products of matrices, a scale for each score, and the softmax, whose largest and sum begin at nothing.
+def scores(pairs: int) -> Counter:
+    """What attention does besides its two products, for so many pairs of a query and a key: a scale for each score,
+    and the softmax, whose largest and sum begin at nothing.
     """
-    softmax = Counter(comparison=pairs, subtract=pairs, exponential=pairs, add=pairs, divide=pairs)
-    return Counter(multiply=(2 * head + 1) * pairs, add=2 * head * pairs + masked) + softmax
+    return Counter(multiply=pairs, comparison=pairs, subtract=pairs, exponential=pairs, add=pairs, divide=pairs)
 
 
 def _flash(args: tuple, kwargs: dict, out: Any) -> Counter:
     q, k = args[:2]
     causal = kwargs.get("is_causal", args[4] if len(args) > 4 else False)
     batch, heads, new, head = q.shape
-    seen = k.shape[2]
-    pairs = batch * heads * (new * (new + 1) // 2 if causal else new * seen)
-    return attention(pairs, head, masked=pairs if kwargs.get("attn_mask") is not None else 0)
+    pairs = batch * heads * (new * (new + 1) // 2 if causal else new * k.shape[2])
+    masked = Counter(add=pairs) if kwargs.get("attn_mask") is not None else Counter()
+    return product(pairs, 2 * head, 1) + scores(pairs) + masked          # each key, each value; the mask is added first
 
 
 COUNTS: dict[str, Count] = {
