@@ -32,9 +32,6 @@ MAY_IMPORT["tools"] = " ".join(MAY_IMPORT)
 MAY_IMPORT["__main__"] = "exit_code tools"
 STILL = {                                    # what has not moved out of the textbooks yet: to be emptied
     "reference": "layers model engine",
-    "layers": "engine reference",
-    "model": "engine",
-    "training": "engine",
     "cost": "engine",
     "hardware_sim": "model engine reference cost",
     "lesson": "checks",

@@ -151,7 +151,7 @@ def test_the_norms_inside_the_maps_keep_their_own_epsilon(tmp_path):
     config = CONFIG | {"rms_norm_eps": 0.5}
     folder = folder_of(tmp_path, config)
     convert(folder, tmp_path / "ours")
-    model, _ = load_model(tmp_path / "ours", packed=True)
+    model, _ = load_model(tmp_path / "ours", PackedLinear)
     epsilons = {name: layer.epsilon for name, layer in model.named_modules() if hasattr(layer, "epsilon")}
     inside = {name for name, epsilon in epsilons.items() if epsilon == 1e-6}
     assert inside == {f"{name}.norm" for name, layer in model.named_modules() if isinstance(layer, PackedLinear)}
@@ -293,7 +293,7 @@ from mmf_teach.model.released import convert
 import numpy as np, torch
 warm, theirs, ours, what = sys.argv[1:]
 def run(folder):
-    model, _ = load_model(folder, packed=True)
+    model, _ = load_model(folder, PackedLinear)
     list(generate(model, np.array([1, 2, 3]), 2))
 convert(warm, ours + "-warm") if what == "convert" else run(warm)          # what is loaded and compiled only once
 before = peak_memory_bytes()
@@ -699,7 +699,7 @@ def test_what_is_as_usual_is_not_stored():
     assert usual.to_json().keys() == {"kind", "vocab", "width", "blocks", "heads"} and usual.inner == 256
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [None, PackedLinear])
 def test_damaged_trits_of_a_converted_model_are_refused(tmp_path, packed):
     convert(folder_of(tmp_path), tmp_path / "ours")
     rewritten = tensors_in(tmp_path / "ours")
@@ -715,13 +715,13 @@ def test_damaged_trits_of_a_converted_model_are_refused(tmp_path, packed):
 def test_our_own_models_run_packed_as_well_with_the_same_scores():
     tokens = torch.tensor([[1, 2, 3, 40, 50], [7, 7, 7, 0, 64]])
     with torch.no_grad():
-        plain, packed = (load_model(SHIPPED_MODEL, packed)[0](tokens)[0] for packed in (False, True))
+        plain, packed = (load_model(SHIPPED_MODEL, packed)[0](tokens)[0] for packed in (None, PackedLinear))
     assert torch.equal(plain, packed)
 
 
 def test_a_long_prompt_is_read_in_parts_to_the_same_end(tmp_path):
     convert(folder_of(tmp_path), tmp_path / "ours")
-    model, _ = load_model(tmp_path / "ours", packed=True)
+    model, _ = load_model(tmp_path / "ours", PackedLinear)
     tokens = np.random.default_rng(0).integers(300, size=(1, 600))
     torch.testing.assert_close(
         torch.from_numpy(model.read(tokens)[0])[0], scores(model, tokens[0].tolist())[-1], rtol=0, atol=1e-5)

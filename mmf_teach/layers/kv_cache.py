@@ -1,4 +1,4 @@
-"""A KV cache by hand: keep the key and the value of every token read, and look at them again for each new one.
+"""A KV cache in NumPy: keep the key and the value of every token read, and look at them again for each new one.
 
 Course    notebook 09, "Long contexts"
 Equation  y = Σ p_j v_j,   p_j ∝ exp(q·k_j / √d), over the tokens that are kept
