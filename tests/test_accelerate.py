@@ -30,8 +30,7 @@ from mmf_teach.training.loop import batch
 from mmf_teach.training.step import loss_of, make_optimiser
 
 WIDTH, BLOCKS = 32, 2
-GRADIENTS = 2e-2                             # of their length: bfloat16 in every layer of two blocks
-FLOAT_GRADIENTS = 1e-4                       # where all products stay in float32, or a scan alone is another
+GRADIENTS = {torch.float32: 1e-4, torch.bfloat16: 2e-2}     # of their length, through every layer of two blocks
 every_kind = pytest.mark.parametrize("kind", MODELS)
 EXCHANGED = {                                # in a model of two blocks
     "matmul_free": {FastMLGRU: 2, FastGLU: 2, FastBitLinear: 2 * 7 + 1},
@@ -102,16 +101,14 @@ def test_forwards_every_score_and_state_is_the_textbook_s_to_the_last_bit(kind):
     assert torch.equal(textbook.step(texts()[:, 0], state)[0], fast.step(texts()[:, 0], state)[0])
 
 
+@pytest.mark.parametrize("narrow", GRADIENTS)
 @every_kind
-def test_backwards_gradients_are_the_textbook_s_but_for_rounding(kind, monkeypatch):
-    textbook, fast = pair(kind)
+def test_backwards_gradients_are_the_textbook_s_but_for_rounding(kind, narrow, monkeypatch):
+    plain, (textbook, fast) = engine.trained_bit_linears, pair(kind)
+    monkeypatch.setattr(engine, "trained_bit_linears", lambda *given: plain(*given, narrow=narrow))
     wanted = gradients(textbook)
     for name, g in gradients(fast).items():
-        assert (g - wanted[name]).norm() < GRADIENTS * wanted[name].norm(), name
-    plain = engine.trained_bit_linears
-    monkeypatch.setattr(engine, "trained_bit_linears", lambda *given: plain(*given, narrow=torch.float32))
-    for name, g in gradients(fast).items():
-        assert (g - wanted[name]).norm() < FLOAT_GRADIENTS * wanted[name].norm(), name
+        assert (g - wanted[name]).norm() < GRADIENTS[narrow] * wanted[name].norm(), name
 
 
 def test_one_product_serves_the_maps_that_read_the_same_x(monkeypatch):

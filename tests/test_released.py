@@ -103,7 +103,7 @@ def refusal(folder: Path) -> str:
     return message
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [None, PackedLinear])
 @pytest.mark.parametrize("shards", [1, 3])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_converted_model_gives_the_scores_of_the_released_equations(tmp_path, dtype, shards, packed):
@@ -115,7 +115,7 @@ def test_a_converted_model_gives_the_scores_of_the_released_equations(tmp_path, 
     assert distance(scores(model.double()), wanted) < EXACT
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [None, PackedLinear])
 def test_in_float32_the_scores_agree_where_no_activation_lies_near_a_rounding(tmp_path, packed):
     text, small = TEXT[:2], CONFIG | {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
     for seed in range(100):
@@ -232,7 +232,7 @@ def test_what_is_written_is_an_aligned_safetensors_file_of_our_format(tmp_path):
 
 def test_a_packed_model_steps_as_it_reads_and_keeps_the_texts_of_a_batch_apart(tmp_path):
     convert(folder_of(tmp_path), tmp_path / "ours")
-    plain, packed = (load_model(tmp_path / "ours", packed)[0] for packed in (False, True))
+    plain, packed = (load_model(tmp_path / "ours", packed)[0] for packed in (None, PackedLinear))
     tokens = torch.randint(300, (3, 7), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         at_once, _ = packed(tokens)
@@ -286,6 +286,7 @@ def test_every_tensor_is_reported_once_and_counted(tmp_path):
 
 MEMORY = """
 import json, sys
+from mmf_teach.engine.packed_linear import PackedLinear
 from mmf_teach.hardware import peak_memory_bytes
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.generate import generate

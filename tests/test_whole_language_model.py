@@ -184,7 +184,7 @@ def test_a_sweep_cut_short_goes_on_and_a_run_depends_on_its_seed_and_rate(tmp_pa
     training.run_all(path, recipe, CORPUS, report=lambda said: None)
     everything = len(training.VARIANTS) * len(training.RUNS)
     assert len(asked) == everything
-    assert {(variant, changed.seed, changed.learning_rate) for variant, changed, _ in asked} == {
+    assert {(variant, changed.seed, changed.learning_rate) for variant, changed, *_ in asked} == {
         (variant, *run) for variant in training.VARIANTS for run in training.RUNS}
     document = json.loads(path.read_text("utf-8"))
     document["rows"] = document["rows"][:5]
