@@ -9,9 +9,6 @@ from mmf_teach.layers.bit_linear import (
     TernaryProduct,
     absmax,
     absmean,
-    fast_for,
-    readable,
-    side_by_side,
 )
 from mmf_teach.reference.ternary_matmul import ternary_matmul
 
@@ -156,41 +153,3 @@ def test_a_new_layer_keeps_the_size_of_what_goes_through():
     layer = BitLinear(400, 300)
     size = layer(normal(50, 400)).square().mean().sqrt().item()
     assert 0.7 < size < 1.1 and abs(layer.weight.std().item() * 400**0.5 - 1) < 0.02
-
-
-# Which code does the work.
-
-def test_layers_that_learn_on_a_cpu_are_compiled_and_all_others_are_not():
-    x, plain, gain = normal(2, 6), BitLinear(6, 4), BitLinear(6, 4, gain=True)
-    assert fast_for(x, plain) and fast_for(x, plain, plain)
-    assert not fast_for(x, gain) and not fast_for(x, plain, gain) and not fast_for(x.double(), plain)
-    assert not fast_for(x, TernaryLinear(6, 4)) and not fast_for(x, torch.nn.Linear(6, 4))
-    assert not fast_for(x, BitLinear(6, 4).requires_grad_(False))
-    with readable():
-        with readable():
-            assert not fast_for(x, plain)
-        assert not fast_for(x, plain)
-    assert fast_for(x, plain)
-
-
-@pytest.mark.parametrize("bias", [False, True])
-def test_layers_side_by_side_give_what_each_gives_alone_each_with_its_own_scale(bias):
-    x, layers = normal(2, 5, 33), [trained(BitLinear(33, n, bias=bias), seed=n) for n in (4, 9, 1)]
-    with torch.no_grad():
-        layers[1].weight *= 100
-    together = side_by_side(x, *layers)
-    with readable():
-        for alone, own in zip(side_by_side(x, *layers), together, strict=True):
-            assert torch.equal(alone, own)
-    for layer, own in zip(layers, together, strict=True):
-        assert torch.equal(layer(x), own)
-    assert [own.shape for own in together] == [(2, 5, 4), (2, 5, 9), (2, 5, 1)]
-
-
-def test_a_compiled_layer_and_the_readable_one_learn_the_same():
-    layer, x, above = trained(BitLinear(33, 9, bias=True)), normal(2, 5, 33), normal(2, 5, 9, seed=2)
-    fast = torch.autograd.grad(layer(x), list(layer.parameters()), above)
-    with readable():
-        slow = torch.autograd.grad(layer(x), list(layer.parameters()), above)
-    for a, b in zip(fast, slow, strict=True):
-        assert (a - b).norm() < 5e-3 * b.norm()

@@ -31,9 +31,6 @@ MAY_IMPORT = {                               # the reading order: a group knows 
 MAY_IMPORT["tools"] = " ".join(MAY_IMPORT)
 MAY_IMPORT["__main__"] = "exit_code tools"
 STILL = {                                    # what has not moved out of the textbooks yet: to be emptied
-    "layers": "engine reference",
-    "model": "engine",
-    "training": "engine",
     "hardware_sim": "model engine reference cost",
     "lesson": "checks",
 }

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from fixtures.engine_loss import engine_loss_nats
 from hypothesis import given, settings, strategies as st
 from test_engine import random_model
 
@@ -106,7 +107,6 @@ def test_models_of_any_shape_with_any_biases_run_number_for_number(width, deep, 
 def test_the_loss_on_held_out_text_is_that_of_the_float_model(shipped, integers):
     """0.02 nat is asked for. The text is read in windows as everywhere, by the machine from an empty memory each."""
     from mmf_teach.engine.accelerator import Accelerator
-    from mmf_teach.training.evaluate import engine_loss_nats
 
     text = shipped[1].encode((DATA / "corpus" / "held_out_excerpt.txt").read_text("utf-8"))[:4000]
     assert abs(engine_loss_nats(Accelerator(integers), text) - loss_nats(shipped[0], text)) < 0.002

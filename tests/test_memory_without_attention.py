@@ -203,7 +203,7 @@ def test_a_rung_learns_and_its_row_says_how_well():
 def test_a_ladder_that_was_cut_short_goes_on_where_it_was(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(deletions, "grammar", lambda: CORPUS)
-    monkeypatch.setattr(deletions, "learn", lambda rung, rate, corpus: asked.append((rung, rate)) or {
+    monkeypatch.setattr(deletions, "learn", lambda rung, rate, corpus, make_step: asked.append((rung, rate)) or {
         "rung": rung, "learning_rate": rate, "held_out_nats": 1 + abs(rate - 5e-3)})
     path, threads = tmp_path / "d.json", torch.get_num_threads()
     deletions.ladder(path, lambda said: None)

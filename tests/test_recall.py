@@ -14,6 +14,7 @@ from mmf_teach.model.build import MODELS, build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.vocabulary import Vocabulary
 from mmf_teach.paths import DATA
+from mmf_teach.tools.commands import sweep as command
 from mmf_teach.training import floor, recall_sweep
 from mmf_teach.training.floor import nats_above_floor, rival_rows
 from mmf_teach.training.grammar import Grammar
@@ -135,7 +136,7 @@ def test_the_command_trains_and_examines_each_model_and_goes_on_where_it_was(arg
     "trial", ['task = "all"', 'task = "pairs"\nstate = 3', 'task = "pairs"\nwidht = 3', "width = 8"])
 def test_a_trial_without_a_task_or_with_a_wrong_size_is_told_before_anything_is_trained(
         without_type_checks, arguments, tmp_path, capsys, monkeypatch, trial):
-    monkeypatch.setattr(recall_sweep, "make_step", lambda *_: pytest.fail("something was trained"))
+    monkeypatch.setattr(command, "make_step", lambda *_: pytest.fail("something was trained"))
     with (tmp_path / "trials.toml").open("a", encoding="utf-8") as file:
         file.write(f"[[trial]]\n{trial}\n")
     assert main(arguments) == 1
@@ -147,7 +148,7 @@ def test_a_model_learns_to_recall_a_single_pair():
     changes = {"width": 32, "steps": 150, "batch": 64, "learning_rate": 0.01, "warmup": 20}
     recipe, config = recall_sweep._model_of(
         Recipe.read(RECIPES / "recall.toml"), {"task": "pairs", "kind": "transformer"} | changes)
-    model = recall_sweep._learn(recipe, config, [Recall(1)], "cpu")
+    model = recall_sweep.learn(recipe, config, [Recall(1)])
     assert accuracy(model, Recall(1), 100) > 0.9 > 10 * CHANCE
 
 

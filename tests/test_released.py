@@ -103,7 +103,7 @@ def refusal(folder: Path) -> str:
     return message
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [None, PackedLinear])
 @pytest.mark.parametrize("shards", [1, 3])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_converted_model_gives_the_scores_of_the_released_equations(tmp_path, dtype, shards, packed):
@@ -115,7 +115,7 @@ def test_a_converted_model_gives_the_scores_of_the_released_equations(tmp_path, 
     assert distance(scores(model.double()), wanted) < EXACT
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [None, PackedLinear])
 def test_in_float32_the_scores_agree_where_no_activation_lies_near_a_rounding(tmp_path, packed):
     text, small = TEXT[:2], CONFIG | {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2}
     for seed in range(100):
@@ -151,7 +151,7 @@ def test_the_norms_inside_the_maps_keep_their_own_epsilon(tmp_path):
     config = CONFIG | {"rms_norm_eps": 0.5}
     folder = folder_of(tmp_path, config)
     convert(folder, tmp_path / "ours")
-    model, _ = load_model(tmp_path / "ours", packed=True)
+    model, _ = load_model(tmp_path / "ours", PackedLinear)
     epsilons = {name: layer.epsilon for name, layer in model.named_modules() if hasattr(layer, "epsilon")}
     inside = {name for name, epsilon in epsilons.items() if epsilon == 1e-6}
     assert inside == {f"{name}.norm" for name, layer in model.named_modules() if isinstance(layer, PackedLinear)}
@@ -232,7 +232,7 @@ def test_what_is_written_is_an_aligned_safetensors_file_of_our_format(tmp_path):
 
 def test_a_packed_model_steps_as_it_reads_and_keeps_the_texts_of_a_batch_apart(tmp_path):
     convert(folder_of(tmp_path), tmp_path / "ours")
-    plain, packed = (load_model(tmp_path / "ours", packed)[0] for packed in (False, True))
+    plain, packed = (load_model(tmp_path / "ours", packed)[0] for packed in (None, PackedLinear))
     tokens = torch.randint(300, (3, 7), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         at_once, _ = packed(tokens)
@@ -286,6 +286,7 @@ def test_every_tensor_is_reported_once_and_counted(tmp_path):
 
 MEMORY = """
 import json, sys
+from mmf_teach.engine.packed_linear import PackedLinear
 from mmf_teach.hardware import peak_memory_bytes
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.generate import generate
@@ -293,7 +294,7 @@ from mmf_teach.model.released import convert
 import numpy as np, torch
 warm, theirs, ours, what = sys.argv[1:]
 def run(folder):
-    model, _ = load_model(folder, packed=True)
+    model, _ = load_model(folder, PackedLinear)
     list(generate(model, np.array([1, 2, 3]), 2))
 convert(warm, ours + "-warm") if what == "convert" else run(warm)          # what is loaded and compiled only once
 before = peak_memory_bytes()
@@ -699,7 +700,7 @@ def test_what_is_as_usual_is_not_stored():
     assert usual.to_json().keys() == {"kind", "vocab", "width", "blocks", "heads"} and usual.inner == 256
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("packed", [None, PackedLinear])
 def test_damaged_trits_of_a_converted_model_are_refused(tmp_path, packed):
     convert(folder_of(tmp_path), tmp_path / "ours")
     rewritten = tensors_in(tmp_path / "ours")
@@ -715,13 +716,13 @@ def test_damaged_trits_of_a_converted_model_are_refused(tmp_path, packed):
 def test_our_own_models_run_packed_as_well_with_the_same_scores():
     tokens = torch.tensor([[1, 2, 3, 40, 50], [7, 7, 7, 0, 64]])
     with torch.no_grad():
-        plain, packed = (load_model(SHIPPED_MODEL, packed)[0](tokens)[0] for packed in (False, True))
+        plain, packed = (load_model(SHIPPED_MODEL, packed)[0](tokens)[0] for packed in (None, PackedLinear))
     assert torch.equal(plain, packed)
 
 
 def test_a_long_prompt_is_read_in_parts_to_the_same_end(tmp_path):
     convert(folder_of(tmp_path), tmp_path / "ours")
-    model, _ = load_model(tmp_path / "ours", packed=True)
+    model, _ = load_model(tmp_path / "ours", PackedLinear)
     tokens = np.random.default_rng(0).integers(300, size=(1, 600))
     torch.testing.assert_close(
         torch.from_numpy(model.read(tokens)[0])[0], scores(model, tokens[0].tolist())[-1], rtol=0, atol=1e-5)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
+from mmf_teach.engine.packed_linear import PackedLinear
 from mmf_teach.engine.selective_scan import compiled, doubling
 from mmf_teach.layers import selective_scan as naive
 from mmf_teach.layers.attention import Attention
@@ -313,7 +314,7 @@ def test_a_rival_comes_back_with_its_trits_or_signs_and_scales(kind, tmp_path):
 def test_a_binary_model_is_stored_at_one_bit_a_weight(tmp_path):
     model = model_of("binary_bitnet")
     save_model(tmp_path, model, LETTERS)
-    loaded, _ = load_model(tmp_path, packed=True)            # there is no product of packed signs: they are unpacked
+    loaded, _ = load_model(tmp_path, PackedLinear)         # there is no product of packed signs: they are unpacked
     layers = [layer for layer in loaded.modules() if isinstance(layer, SignLinear)]
     assert len(layers) == 14 and all((layer.trits.abs() == 1).all() for layer in layers)
     weights = sum(layer.trits.numel() for layer in layers)
@@ -326,7 +327,7 @@ def test_a_binary_model_is_stored_at_one_bit_a_weight(tmp_path):
 @pytest.mark.parametrize("kind", ["bitnet", "hybrid"])
 def test_a_rival_runs_on_trits_that_stay_packed(kind, tmp_path):
     save_model(tmp_path, model_of(kind), LETTERS)
-    plain, packed = load_model(tmp_path)[0], load_model(tmp_path, packed=True)[0]
+    plain, packed = load_model(tmp_path)[0], load_model(tmp_path, PackedLinear)[0]
     assert not any(isinstance(layer, TernaryLinear) for layer in packed.modules())
     torch.testing.assert_close(packed(tokens())[0], plain(tokens())[0], rtol=STEP_TOLERANCE, atol=STEP_TOLERANCE)
 

@@ -2,16 +2,18 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import pytest
 from fixtures.tiny import CORPUS, RECIPE, TEXT, recipe_file
 
 from mmf_teach.__main__ import main
-from mmf_teach.training import sweep as sweeping
+from mmf_teach.tools.commands import sweep as command
 from mmf_teach.training.loop import train
 from mmf_teach.training.recipe import Recipe
 from mmf_teach.training.sweep import sweep
 
+LEARN = partial(train, corpus=CORPUS)
 SHORT = dataclasses.replace(RECIPE, steps=2, evaluations=1)
 TRIALS = [{"learning_rate": 0.01}, {"learning_rate": 0.02, "betas": [0.5, 0.9]}, {"steps": 3, "blocks": 2}]
 
@@ -20,22 +22,17 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """Every recipe that was trained, in order; the training after as many as `trained.interrupted` is interrupted."""
-    class Trained(list):
-        interrupted = None
+class Trained(list):
+    """Trains, and keeps every recipe in order; the training after as many as `interrupted` is interrupted."""
 
-    def watched(recipe, corpus, device):
-        if len(trained) == trained.interrupted:
-            trained.interrupted = None
+    interrupted = None
+
+    def __call__(self, recipe):
+        if len(self) == self.interrupted:
+            self.interrupted = None
             raise Interrupted
-        trained.append(recipe)
-        return train(recipe, corpus, device=device)
-
-    trained = Trained()
-    monkeypatch.setattr(sweeping, "train", watched)
-    return trained
+        self.append(recipe)
+        return LEARN(recipe)
 
 
 def changed(trial) -> Recipe:
@@ -47,7 +44,7 @@ def timeless(rows):
 
 
 def test_each_row_is_the_end_and_the_curve_of_a_run_with_the_changes_of_its_trial(tmp_path):
-    rows = sweep(SHORT, TRIALS, tmp_path / "rows.json", CORPUS)
+    rows = sweep(SHORT, TRIALS, tmp_path / "rows.json", LEARN)
     assert [row["trial"] for row in rows] == TRIALS
     assert json.loads((tmp_path / "rows.json").read_text("utf-8")) == rows
     for row, trial in zip(rows, TRIALS, strict=True):
@@ -59,28 +56,29 @@ def test_each_row_is_the_end_and_the_curve_of_a_run_with_the_changes_of_its_tria
 
 
 @pytest.mark.parametrize("fail", [0, 1, 2])
-def test_a_sweep_cut_short_keeps_what_it_has_and_runs_only_the_rest(tmp_path, trained, fail):
-    results, trained.interrupted = tmp_path / "rows.json", fail
+def test_a_sweep_cut_short_keeps_what_it_has_and_runs_only_the_rest(tmp_path, fail):
+    results, trained = tmp_path / "rows.json", Trained()
+    trained.interrupted = fail
     with pytest.raises(Interrupted):
-        sweep(SHORT, TRIALS, results, CORPUS)
+        sweep(SHORT, TRIALS, results, trained)
     kept = json.loads(results.read_text("utf-8")) if results.exists() else []
     assert [row["trial"] for row in kept] == TRIALS[:fail]
-    rows = sweep(SHORT, TRIALS, results, CORPUS)
+    rows = sweep(SHORT, TRIALS, results, trained)
     assert trained == [changed(trial) for trial in TRIALS]
-    assert rows[:fail] == kept and timeless(rows) == timeless(sweep(SHORT, TRIALS, tmp_path / "whole.json", CORPUS))
+    assert rows[:fail] == kept and timeless(rows) == timeless(sweep(SHORT, TRIALS, tmp_path / "whole.json", LEARN))
 
 
-def test_a_finished_sweep_trains_nothing_and_a_longer_list_only_what_is_new(tmp_path, trained):
-    first = sweep(SHORT, TRIALS[:2], tmp_path / "rows.json", CORPUS)
-    trained.clear()
-    assert sweep(SHORT, TRIALS[:2], tmp_path / "rows.json", CORPUS) == first and trained == []
-    assert sweep(SHORT, [TRIALS[2], *TRIALS[:2]], tmp_path / "rows.json", CORPUS)[:2] == first
+def test_a_finished_sweep_trains_nothing_and_a_longer_list_only_what_is_new(tmp_path):
+    trained = Trained()
+    first = sweep(SHORT, TRIALS[:2], tmp_path / "rows.json", LEARN)
+    assert sweep(SHORT, TRIALS[:2], tmp_path / "rows.json", trained) == first and trained == []
+    assert sweep(SHORT, [TRIALS[2], *TRIALS[:2]], tmp_path / "rows.json", trained)[:2] == first
     assert trained == [changed(TRIALS[2])]
 
 
 def test_the_report_counts_the_trials(tmp_path):
     told = []
-    sweep(SHORT, TRIALS, tmp_path / "rows.json", CORPUS, report=lambda done, text: told.append(done))
+    sweep(SHORT, TRIALS, tmp_path / "rows.json", LEARN, report=lambda done, text: told.append(done))
     assert told == [0, 1, 2, 3]
 
 
@@ -113,7 +111,7 @@ def test_the_command_prints_one_document_when_asked(arguments, tmp_path, capsys)
 ])
 def test_a_list_of_trials_that_is_none_is_told_in_one_line_before_anything_is_trained(
         without_type_checks, arguments, tmp_path, capsys, monkeypatch, trials):
-    monkeypatch.setattr(sweeping, "train", lambda *_, **__: pytest.fail("something was trained"))
+    monkeypatch.setattr(command, "train", lambda *_, **__: pytest.fail("something was trained"))
     (tmp_path / "trials.toml").write_text(f"{trials}\n", "utf-8")
     assert main(arguments) == 1
     told = capsys.readouterr()

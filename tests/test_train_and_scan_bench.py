@@ -10,7 +10,7 @@ import torch
 from mmf_teach.__main__ import main
 from mmf_teach.engine.bench import scan, train
 from mmf_teach.layers import mlgru_scan as naive
-from mmf_teach.layers.bit_linear import BitLinear, readable
+from mmf_teach.layers.bit_linear import BitLinear
 from mmf_teach.paths import DATA
 
 pytestmark = pytest.mark.usefixtures("without_type_checks")
@@ -24,14 +24,12 @@ def test_the_loop_with_lerp_computes_the_naive_memories():
     torch.testing.assert_close(scan.lerp_loop(f, c, h), naive.mlgru_scan(f, c, h), rtol=1e-6, atol=1e-6)
 
 
-def test_the_textbook_layer_is_the_readable_one_but_for_the_rounding_of_floats():
+def test_the_layer_in_rounded_floats_is_the_textbook_s_but_for_the_rounding_of_floats():
     torch.manual_seed(0)
     layer, textbook = BitLinear(33, 9, bias=True), train.TextbookBitLinear(33, 9, bias=True)
     textbook.load_state_dict(layer.state_dict())
     x, above = torch.randn(5, 33), torch.randn(5, 9)
-    with readable():
-        y = layer(x)
-    own = textbook(x)
+    y, own = layer(x), textbook(x)
     torch.testing.assert_close(own, y, rtol=ROUNDING, atol=ROUNDING)
     for a, b in zip(torch.autograd.grad(own, list(textbook.parameters()), above),
                     torch.autograd.grad(y, list(layer.parameters()), above), strict=True):

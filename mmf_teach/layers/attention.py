@@ -64,8 +64,8 @@ class Attention(nn.Module):
         q, k, v = self.look_up(x, cache, before)
         if before == 0:
             return self.attend(q, k, v), (k, v)
-        seen = torch.ones(now, before + now, dtype=torch.bool, device=x.device).tril(before)
-        return self.attend(q, k, v, seen), (k, v)
+        mask = torch.ones(now, before + now, dtype=torch.bool, device=x.device).tril(before)
+        return self.attend(q, k, v, mask), (k, v)
 
     def step(self, x: State, cache: tuple) -> tuple[State, tuple]:
         """Read one token; return its output and the cache with one more key and value."""
@@ -78,9 +78,9 @@ class Attention(nn.Module):
         q, k = rotate(q, first), rotate(k, first)
         return q, torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
 
-    def attend(self, q: Heads, k: Read, v: Read, seen: Bool[Tensor, "t _"] | None = None) -> Features:
+    def attend(self, q: Heads, k: Read, v: Read, mask: Bool[Tensor, "t _"] | None = None) -> Features:
         """Each token's mean of the values it may see, weighted by how well their keys fit what it asks for."""
         shared = self.heads // self.kv_heads
         k, v = (x.repeat_interleave(shared, dim=1) if shared > 1 else x for x in (k, v))
-        y = scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None)
+        y = scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         return self.to_o(y.transpose(1, 2).flatten(-2))

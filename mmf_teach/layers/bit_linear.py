@@ -6,14 +6,10 @@ Equation  y = (C · Tᵀ) · s_x · s_w + b,   C, s_x = absmax(norm(x)),   T, s_
 Source    Zhu et al. 2024, arXiv 2406.02528, Algorithm 1; Bengio et al. 2013, arXiv 1308.3432 (straight-through)
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmf_teach.engine.bit_linear.training import fits, trained_bit_linears
 from mmf_teach.layers.rms_norm import RMSNorm
 from mmf_teach.ternary.quantise import LARGEST_CODE, SMALLEST
 
@@ -64,36 +60,8 @@ class BitLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width_out)) if bias else None
 
     def forward(self, x: Float[Tensor, "*b in"]) -> Float[Tensor, "*b out"]:
-        if fast_for(x, self):
-            return trained_bit_linears(x, [self.weight], [self.bias])[0]
         y = TernaryProduct.apply(self.norm(x), self.weight)
         return y if self.bias is None else y + self.bias
-
-
-def side_by_side(x: Float[Tensor, "*b in"], *layers: nn.Module) -> tuple[Tensor, ...]:
-    """What several layers make of the same `x`: in one product where that is faster, each with its own scale."""
-    if fast_for(x, *layers):
-        return trained_bit_linears(x, [layer.weight for layer in layers], [layer.bias for layer in layers])
-    return tuple(layer(x) for layer in layers)
-
-
-def fast_for(x: Tensor, *layers: nn.Module) -> bool:
-    """Does the compiled code do the same for these layers? On a CPU, while they learn, in float32, without gain."""
-    return fits(x) and not _reading and all(
-        type(layer) is BitLinear and layer.norm.gain is None and fits(x, layer.weight) for layer in layers)
-
-
-_reading: list[None] = []                    # as many entries as there are blocks open
-
-
-@contextmanager
-def readable() -> Iterator[None]:
-    """Inside the block BitLinear is what this file says, product by product, on a CPU too: to look at, to count."""
-    _reading.append(None)
-    try:
-        yield
-    finally:
-        _reading.pop()
 
 
 class TernaryLinear(nn.Module):

@@ -11,8 +11,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from mmf_teach.layers.bit_linear import side_by_side
-
 
 class GLU(nn.Module):
     """`linear` makes the three maps: BitLinear in the MatMul-free model, a dense layer in Transformer++."""
@@ -24,8 +22,8 @@ class GLU(nn.Module):
         self.to_down = linear(inner, width)
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
-        gate, up = side_by_side(x, self.to_gate, self.to_up)
-        return self.to_down(silu(gate) * up)
+        g, u = self.to_gate(x), self.to_up(x)
+        return self.to_down(silu(g) * u)
 
 
 class ReleasedGLU(nn.Module):
@@ -37,5 +35,5 @@ class ReleasedGLU(nn.Module):
         self.to_down = linear(inner, width)
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
-        gate, up = self.to_gate_and_up(x).chunk(2, dim=-1)
-        return self.to_down(silu(gate) * up)
+        g, u = self.to_gate_and_up(x).chunk(2, dim=-1)
+        return self.to_down(silu(g) * u)

@@ -12,8 +12,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from mmf_teach.engine.mlgru_scan.fastest import mlgru_scan
 from mmf_teach.layers.mlgru import LONGEST_BIAS
+from mmf_teach.layers.mlgru_scan import mlgru_scan
 from mmf_teach.shapes import Features, State
 
 
@@ -27,6 +27,7 @@ class GRU(nn.Module):
         super().__init__()
         outside, inside = partial(nn.Linear, width, width), partial(nn.Linear, width, width, bias=False)
         self.curve, self.remembers, self.width = curve, remembers, width
+        self.scan = mlgru_scan               # any function that computes the same may stand here
         self.to_f, self.to_c = outside(), outside()
         self.to_r = outside() if candidate_looks_back else None
         self.to_g, self.to_o = (outside(), outside()) if output_gate else (None, None)
@@ -55,15 +56,15 @@ class GRU(nn.Module):
                 memories.append(h)
             memory = torch.stack(memories, dim=1)
         elif self.remembers:
-            memory = mlgru_scan(torch.sigmoid(f), self.curve(c), h)
+            memory = self.scan(torch.sigmoid(f), self.curve(c), h)
         else:
             memory = self.curve(c)
-        return self._shown(x, memory), memory[:, -1]
+        return self._gated(x, memory), memory[:, -1]
 
     def step(self, x: State, h: State) -> tuple[State, State]:
         """Read one token `x` with memory `h`; return the output and the new memory."""
         h = self._next(self.to_f(x), self.to_c(x), self.to_r(x) if self.to_r else None, h)
-        return self._shown(x, h), h
+        return self._gated(x, h), h
 
     def _next(self, f: State, c: State, r: State | None, h: State) -> State:
         """The memory after a token, of which the maps have been made."""
@@ -75,5 +76,5 @@ class GRU(nn.Module):
         kept = torch.sigmoid(f if self.loop_f is None else f + self.loop_f(h))
         return kept * h + (1 - kept) * self.curve(c)
 
-    def _shown(self, x: Tensor, memory: Tensor) -> Tensor:
+    def _gated(self, x: Tensor, memory: Tensor) -> Tensor:
         return memory if self.to_g is None else self.to_o(torch.sigmoid(self.to_g(x)) * memory)

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu, softplus
 
-from mmf_teach.engine.selective_scan.fastest import selective_scan
 from mmf_teach.layers.block import Block
+from mmf_teach.layers.selective_scan import selective_scan
 from mmf_teach.shapes import Features, State
 
 WIDER = 2                                    # e = 2d, features inside the layer
@@ -42,6 +42,7 @@ class Mamba(nn.Module):
         self.log_a = nn.Parameter(torch.arange(1.0, state + 1).log().repeat(self.inner))
         self.d = nn.Parameter(torch.ones(self.inner))
         self.to_o = nn.Linear(self.inner, width, bias=False)
+        self.scan = selective_scan           # any function that computes the same may stand here
         with torch.no_grad():                # steps from short to long side by side: softplus(bias) is spread evenly
             delta = torch.linspace(log(SHORTEST), log(LONGEST), self.inner).exp()
             self.to_delta.bias.copy_(delta + torch.log(-torch.expm1(-delta)))
@@ -57,7 +58,7 @@ class Mamba(nn.Module):
         recent = torch.cat([recent, u], dim=1)
         u = silu(sum(recent[:, k : k + x.shape[1]] * self.taps[k] for k in range(TAPS)) + self.taps_bias)
         decay, write, c = self._select(u)
-        h = selective_scan(decay.flatten(-2), write.flatten(-2), h)
+        h = self.scan(decay.flatten(-2), write.flatten(-2), h)
         y = (h.unflatten(-1, (-1, self.state)) * c[:, :, None]).sum(dim=-1) + self.d * u
         return self.to_o(y * silu(z)), (recent[:, x.shape[1] :], h[:, -1])
 

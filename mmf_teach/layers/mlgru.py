@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn.functional import silu
 
-from mmf_teach.engine.mlgru_scan.fastest import mlgru_scan
-from mmf_teach.layers.bit_linear import BitLinear, side_by_side
+from mmf_teach.layers.bit_linear import BitLinear
+from mmf_teach.layers.mlgru_scan import mlgru_scan
 from mmf_teach.shapes import Features, State
 
 LONGEST_BIAS = 4.0                           # σ(4) = 0.98: such a feature forgets half in about 38 tokens
@@ -26,6 +26,7 @@ class MLGRU(nn.Module):
         super().__init__()
         linear = partial(linear, width, width, bias=True)
         self.to_f, self.to_c, self.to_g, self.to_o = linear(), linear(), linear(), linear()
+        self.scan = mlgru_scan               # any function that computes the same may stand here
         with torch.no_grad():                # features start with short and long memories side by side
             self.to_f.bias.copy_(torch.linspace(0, LONGEST_BIAS, width))
 
@@ -35,11 +36,10 @@ class MLGRU(nn.Module):
 
     def forward(self, x: Features, h: State) -> tuple[Features, State]:
         """Read all tokens of `x` after the memory `h`; return the outputs and the last memory."""
-        f, c, g = side_by_side(x, self.to_f, self.to_c, self.to_g)
-        f = torch.sigmoid(f)                 # forget gate: how much of the memory to keep
-        c = silu(c)                          # candidate: what this token would write
-        h = mlgru_scan(f, c, h)              # only ⊙ touches the memory: no matrix in the loop
-        g = torch.sigmoid(g)                 # output gate: how much of the memory to show
+        f = torch.sigmoid(self.to_f(x))      # forget gate: how much of the memory to keep
+        c = silu(self.to_c(x))               # candidate: what this token would write
+        h = self.scan(f, c, h)               # only ⊙ touches the memory: no matrix in the loop
+        g = torch.sigmoid(self.to_g(x))      # output gate: how much of the memory to show
         return self.to_o(g * h), h[:, -1]
 
     def step(self, x: State, h: State) -> tuple[State, State]:

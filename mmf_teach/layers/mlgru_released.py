@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from mmf_teach.engine.mlgru_scan.fastest import mlgru_scan
 from mmf_teach.layers.bit_linear import BitLinear
+from mmf_teach.layers.mlgru_scan import mlgru_scan
 from mmf_teach.layers.rms_norm import EPSILON, RMSNorm
 from mmf_teach.shapes import Features, State
 
@@ -29,6 +29,7 @@ class ReleasedMLGRU(nn.Module):
         linear = partial(linear, width, width, gain=True)
         self.to_i, self.to_f, self.to_g, self.to_o = linear(), linear(), linear(), linear()
         self.gate_norm = RMSNorm(width, gain=True, epsilon=epsilon)
+        self.scan = mlgru_scan               # any function that computes the same may stand here
 
     def initial_state(self, batch: int) -> State:
         """Nothing remembered yet."""
@@ -37,7 +38,7 @@ class ReleasedMLGRU(nn.Module):
     def forward(self, x: Features, h: State, bound: Float[Tensor, "d"]) -> tuple[Features, State]:
         """Read all tokens of `x` after the memory `h`; return the outputs and the last memory."""
         f = bound + (1 - bound) * torch.sigmoid(self.to_f(x))
-        h = mlgru_scan(f, silu(self.to_i(x)), h)
+        h = self.scan(f, silu(self.to_i(x)), h)
         return self.to_o(self.gate_norm(self.to_g(x)) * silu(h)), h[:, -1]
 
     def step(self, x: State, h: State, bound: Float[Tensor, "d"]) -> tuple[State, State]:

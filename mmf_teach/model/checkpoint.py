@@ -18,9 +18,8 @@ from jaxtyping import Int8, UInt8
 from numpy import ndarray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from mmf_teach.engine.packed_linear import PackedLinear
 from mmf_teach.files import write_files
 from mmf_teach.layers.binary_linear import BinaryLinear, SignLinear, sign_mean
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear, absmean
@@ -35,6 +34,7 @@ from mmf_teach.ternary.packing import pack_base3, unpack_base3
 
 FORMAT = "mmf-teach checkpoint 1"
 RELEASED = "matmul_free_released"            # the kind of model that may come from the authors
+PackedLayer = Callable[[TernaryLinear, UInt8[ndarray, "bytes"]], nn.Module]          # made of both, its trits in bytes
 
 
 class Codec(NamedTuple):
@@ -87,10 +87,12 @@ def read_config(folder: Path) -> ModelConfig:
     return _read(Path(folder) / "config.json", _known_config)
 
 
-def load_model(folder: Path, packed: bool = False) -> tuple[LanguageModel, Vocabulary | WordPieces]:
+def load_model(
+    folder: Path, packed_layer: PackedLayer | None = None,
+) -> tuple[LanguageModel, Vocabulary | WordPieces]:
     """A model ready to run, and its letters. ValueError in one sentence for whatever is wrong with the files.
 
-    With `packed` the trits stay packed in memory too, and the model runs on a CPU only: for large ones.
+    With a `packed_layer`, such as the engine's PackedLinear, trits stay packed in memory too: for large models.
     """
     folder = Path(folder)
     config = read_config(folder)
@@ -110,7 +112,7 @@ def load_model(folder: Path, packed: bool = False) -> tuple[LanguageModel, Vocab
                 raise ValueError(f"{stored} tensors are too few for the {config.blocks} blocks in config.json")
             with torch.device("meta"):       # shapes only: no memory is taken on the word of a file
                 model = build(config, packed=config.kind in RUNNING)
-            model.load_state_dict(_unpack(model, file, packed), assign=True)
+            model.load_state_dict(_unpack(model, file, packed_layer), assign=True)
     except FileNotFoundError:
         raise ValueError(f"{folder} holds no weights.safetensors") from None
     except (SafetensorError, ValueError) as problem:
@@ -118,10 +120,10 @@ def load_model(folder: Path, packed: bool = False) -> tuple[LanguageModel, Vocab
     return model.eval(), vocabulary
 
 
-def _unpack(model: LanguageModel, file: Any, packed: bool) -> dict[str, Tensor]:
+def _unpack(model: LanguageModel, file: Any, packed_layer: PackedLayer | None) -> dict[str, Tensor]:
     """Every tensor the model asks for, checked; ValueError for one that is missing, left over or malformed.
 
-    With `packed` no trits are among them: the layers that hold them are exchanged for such as hold them packed.
+    With a `packed_layer` no trits are among them: the layers that hold them are exchanged for such as hold them packed.
     Signs are always unpacked: there is no product of packed ones.
     """
     wanted = dict(model.state_dict())
@@ -147,8 +149,8 @@ def _unpack(model: LanguageModel, file: Any, packed: bool) -> dict[str, Tensor]:
         if name.endswith(".trits"):
             layer = name.removesuffix(".trits")
             try:
-                if packed and codec is TRITS:
-                    model.set_submodule(layer, PackedLinear(model.get_submodule(layer), tensor.numpy()))
+                if packed_layer and codec is TRITS:
+                    model.set_submodule(layer, packed_layer(model.get_submodule(layer), tensor.numpy()))
                 else:
                     trits = codec.unpack(tensor.numpy(), place.numel())
                     loaded[name] = torch.from_numpy(trits).view(place.shape)

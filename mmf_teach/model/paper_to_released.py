@@ -16,11 +16,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from mmf_teach.engine.mlgru_scan.fastest import mlgru_scan
 from mmf_teach.layers.bit_linear import BitLinear
 from mmf_teach.layers.block import Block
 from mmf_teach.layers.glu import GLU, ReleasedGLU
 from mmf_teach.layers.mlgru import LONGEST_BIAS
+from mmf_teach.layers.mlgru_scan import mlgru_scan
 from mmf_teach.layers.rms_norm import RMSNorm
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.language_model import LanguageModel
@@ -41,6 +41,7 @@ class TokenMixer(nn.Module):
         linear = partial(BitLinear, width, width, bias=BIASES not in differences, gain=GAINS in differences)
         self.to_f, self.to_c, self.to_g, self.to_o = linear(), linear(), linear(), linear()
         self.gate_norm = RMSNorm(width, gain=True) if GATE in differences else None
+        self.scan = mlgru_scan               # any function that computes the same may stand here
         if self.to_f.bias is not None:
             with torch.no_grad():
                 self.to_f.bias.copy_(torch.linspace(0, LONGEST_BIAS, width))
@@ -54,10 +55,10 @@ class TokenMixer(nn.Module):
         f = torch.sigmoid(self.to_f(x))
         if bound is not None:
             f = bound + (1 - bound) * f
-        h = mlgru_scan(f, silu(self.to_c(x)), h)
+        h = self.scan(f, silu(self.to_c(x)), h)
         g = self.to_g(x)
-        shown = torch.sigmoid(g) * h if self.gate_norm is None else self.gate_norm(g) * silu(h)
-        return self.to_o(shown), h[:, -1]
+        gated = torch.sigmoid(g) * h if self.gate_norm is None else self.gate_norm(g) * silu(h)
+        return self.to_o(gated), h[:, -1]
 
 
 class Between(LanguageModel):

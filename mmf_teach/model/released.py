@@ -66,7 +66,7 @@ USUAL = {                                    # entries of their config.json that
 
 
 @dataclass(frozen=True)
-class Given:
+class SourceTensor:
     """A tensor in a file of theirs."""
 
     path: Path
@@ -92,11 +92,11 @@ def convert(folder: Path, out: Path, report: Callable[[int, int, str], None] = l
     if os.path.lexists(out):
         raise ValueError(f"{out} is there already: choose another name, or remove it")
     config = read_config(folder)
-    given = _wanted(config, _found(folder), folder)
+    sources = _wanted(config, _found(folder), folder)
     try:
         with new_folder(out) as new:
             with open(new / "weights.safetensors", "wb") as file:
-                _write_weights(file, given, report)
+                _write_weights(file, sources, report)
             (new / CONFIG).write_text(json.dumps(config.to_json()) + "\n", "utf-8")
             for name in FILES:
                 if (folder / name).is_file():
@@ -147,20 +147,20 @@ def their_name(name: str) -> str:
     return ".".join(theirs)
 
 
-def quantised(given: Given) -> tuple[np.float32, Iterator[np.ndarray]]:
+def quantised(source: SourceTensor) -> tuple[np.float32, Iterator[np.ndarray]]:
     """The scale of a matrix, and its trits packed, piece by piece. ValueError for NaN or infinity."""
-    total = sum(float(piece.float().abs().sum(dtype=torch.float64)) for piece in given.pieces())
+    total = sum(float(piece.float().abs().sum(dtype=torch.float64)) for piece in source.pieces())
     if not isfinite(total):
-        raise ValueError(f"{given.path}: {given.name} holds NaN or infinity")
-    inverse = np.float32(1) / np.maximum(np.float32(total / prod(given.shape)), SMALLEST)
-    trits = ((piece.float() * float(inverse)).round_().clamp_(-1, 1).to(torch.int8) for piece in given.pieces())
+        raise ValueError(f"{source.path}: {source.name} holds NaN or infinity")
+    inverse = np.float32(1) / np.maximum(np.float32(total / prod(source.shape)), SMALLEST)
+    trits = ((piece.float() * float(inverse)).round_().clamp_(-1, 1).to(torch.int8) for piece in source.pieces())
     return np.float32(1) / inverse, (pack_base3(piece.numpy()) for piece in trits)
 
 
-def _write_weights(file: BinaryIO, given: dict[str, Given], report: Callable[[int, int, str], None]) -> None:
+def _write_weights(file: BinaryIO, sources: dict[str, SourceTensor], report: Callable[[int, int, str], None]) -> None:
     """A safetensors file like those of checkpoint.py. Each tensor is written where it belongs once it is known."""
     entries = {}
-    for name, tensor in given.items():
+    for name, tensor in sources.items():
         if name.endswith(".trits"):
             layer = name.removesuffix(".trits")
             entries[f"{layer}.packed"] = "U8", [-(-prod(tensor.shape) // 5)]
@@ -186,27 +186,27 @@ def _write_weights(file: BinaryIO, given: dict[str, Given], report: Callable[[in
         if file.tell() != data + end:
             raise ValueError(f"the file that {name} comes from changed while it was read: start again")
 
-    for done, (name, tensor) in enumerate(given.items(), start=1):
+    for done, (name, tensor) in enumerate(sources.items(), start=1):
         if name.endswith(".trits"):
             scale, packed = quantised(tensor)
             write(f"{name.removesuffix('.trits')}.scale", iter([scale]))
             write(f"{name.removesuffix('.trits')}.packed", packed)
         else:
             write(name, _as_they_are(tensor))
-        report(done, len(given), tensor.name)
+        report(done, len(sources), tensor.name)
     file.flush()
     os.fsync(file.fileno())
 
 
-def _as_they_are(given: Given) -> Iterator[np.ndarray]:
+def _as_they_are(source: SourceTensor) -> Iterator[np.ndarray]:
     """The bytes of a tensor. ValueError for NaN or infinity."""
-    for piece in given.pieces():
+    for piece in source.pieces():
         if not torch.isfinite(piece).all():
-            raise ValueError(f"{given.path}: {given.name} holds NaN or infinity")
+            raise ValueError(f"{source.path}: {source.name} holds NaN or infinity")
         yield piece.contiguous().view(torch.uint8).numpy()
 
 
-def _wanted(config: ModelConfig, found: dict[str, Given], folder: Path) -> dict[str, Given]:
+def _wanted(config: ModelConfig, found: dict[str, SourceTensor], folder: Path) -> dict[str, SourceTensor]:
     """By our names, the tensors of a model of these sizes; ValueError for one that is missing, left over or odd."""
     what = f"a model of {config.blocks} blocks of width {config.width}, as its {CONFIG} says"
     if config.blocks > len(found):           # every block has tensors of its own: more are not even counted through
@@ -219,15 +219,15 @@ def _wanted(config: ModelConfig, found: dict[str, Given], folder: Path) -> dict[
         what_is_wrong = f"lacks {missing[0]}" if missing else f"holds {extra[0]!r}, which is no part"
         raise ValueError(f"{folder} {what_is_wrong} of {what}: download it again, all from one model")
     for name, theirs in names.items():
-        given = found[theirs]
-        if given.shape != shapes[name]:
-            raise ValueError(f"{given.path}: {theirs} is {list(given.shape)}, not {list(shapes[name])} as in {what}")
-        if given.dtype not in ("F32", "F16", "BF16"):
-            raise ValueError(f"{given.path}: {theirs} is of type {given.dtype}, not of F32, F16 or BF16")
+        source = found[theirs]
+        if source.shape != shapes[name]:
+            raise ValueError(f"{source.path}: {theirs} is {list(source.shape)}, not {list(shapes[name])} as in {what}")
+        if source.dtype not in ("F32", "F16", "BF16"):
+            raise ValueError(f"{source.path}: {theirs} is of type {source.dtype}, not of F32, F16 or BF16")
     return {name: found[theirs] for name, theirs in names.items()}
 
 
-def _found(folder: Path) -> dict[str, Given]:
+def _found(folder: Path) -> dict[str, SourceTensor]:
     """By their names, all tensors in the folder. ValueError for a file that is missing, damaged or a pickle."""
     if (folder / SINGLE).is_file():
         return _in_file(folder / SINGLE)
@@ -241,7 +241,7 @@ def _found(folder: Path) -> dict[str, Given]:
     places = _read_json(folder / INDEX).get("weight_map")
     if not isinstance(places, dict) or not places or not all(isinstance(place, str) for place in places.values()):
         raise ValueError(f"{folder / INDEX} should have a weight_map, which says for each tensor in which file it is")
-    found: dict[str, Given] = {}
+    found: dict[str, SourceTensor] = {}
     for name in sorted(set(places.values())):
         path = folder / name
         if name != os.path.basename(name) or not name.endswith(".safetensors"):
@@ -257,13 +257,14 @@ def _found(folder: Path) -> dict[str, Given]:
     return found
 
 
-def _in_file(path: Path) -> dict[str, Given]:
+def _in_file(path: Path) -> dict[str, SourceTensor]:
     """By name, the tensors of a safetensors file; the reader sees to it that they lie whole within the file."""
     try:
         with safe_open(path, "pt") as file:
             parts = {name: file.get_slice(name) for name in file.keys()}
             return {
-                name: Given(path, name, part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()}
+                name: SourceTensor(path, name, part.get_dtype(), tuple(part.get_shape()))
+                for name, part in parts.items()}
     except SafetensorError as problem:
         raise ValueError(f"{path} is no whole safetensors file ({_line(problem)}): download it again") from None
 

@@ -10,7 +10,6 @@ from jaxtyping import Int64
 from numpy import ndarray
 from torch.nn.functional import cross_entropy
 
-from mmf_teach.engine.runtime import LARGEST_BATCH, Engine
 from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.shapes import Logits, Tokens
 
@@ -29,26 +28,16 @@ def loss_nats(
     """
     was_training, device = model.training, model.embedding.weight.device
     model.eval()
-    loss = _mean_surprise(lambda x: model(x.to(device))[0], tokens, window, batch, report)
+    loss = mean_surprise(lambda x: model(x.to(device))[0], tokens, window, batch, report)
     model.train(was_training)
     return loss
 
 
-def engine_loss_nats(
-    engine: Engine, tokens: Int64[ndarray, "characters"], window: int = WINDOW,
+def mean_surprise(
+    scores: Callable[[Tokens], Logits], tokens: Int64[ndarray, "characters"], window: int, batch: int,
     report: Callable[[int], None] = lambda done: None,
 ) -> float:
-    """The same for the integer engine: whole numbers up to the scores, and only the loss in floats."""
-    def scores(x: Tokens) -> Logits:
-        return torch.from_numpy(engine.read(x.numpy(), every=True)[0])
-
-    return _mean_surprise(scores, tokens, window, LARGEST_BATCH, report)
-
-
-def _mean_surprise(
-    scores: Callable[[Tokens], Logits], tokens: Int64[ndarray, "characters"], window: int, batch: int,
-    report: Callable[[int], None],
-) -> float:
+    """The same for anything that gives a score for every token which may come next, after each token of a batch."""
     if len(tokens) < 2:
         raise ValueError("the text must hold at least two characters, so that one can be predicted from another")
     text = torch.from_numpy(tokens)

@@ -32,13 +32,12 @@ def nats_above_floor(model: LanguageModel, vocabulary: Vocabulary, stories: int 
     texts = sorted((grammar.story(rng) for _ in range(stories)), key=len)           # of like length together
     total, was_training = 0.0, model.training
     model.eval()
-    with torch.compiler.set_stance("force_eager"):
-        for first in range(0, stories, AT_ONCE):
-            rows = [torch.from_numpy(vocabulary.encode("\n" + text)) for text in texts[first : first + AT_ONCE]]
-            rows = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1).to(device)
-            logits, _ = model(rows[:, :-1].clamp(min=0))
-            total += cross_entropy(
-                logits.flatten(0, 1), rows[:, 1:].flatten(), ignore_index=-1, reduction="sum").double().item()
+    for first in range(0, stories, AT_ONCE):
+        rows = [torch.from_numpy(vocabulary.encode("\n" + text)) for text in texts[first : first + AT_ONCE]]
+        rows = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1).to(device)
+        logits, _ = model(rows[:, :-1].clamp(min=0))
+        total += cross_entropy(
+            logits.flatten(0, 1), rows[:, 1:].flatten(), ignore_index=-1, reduction="sum").double().item()
     model.train(was_training)
     return total / sum(map(len, texts)) - grammar.floor_nats
 

@@ -2,14 +2,13 @@
 
 Course    notebook 05, "Memory without attention"
 
-    python -m mmf_teach.training.gru_to_mlgru data/sweeps/deletions.json      some minutes on one core
+    python -m mmf_teach.tools.comparisons gru_to_mlgru      some minutes on one core
 
 All rungs have two blocks of the same width, see the same windows in the same order for the same number of steps,
 and are tried at the same learning rates. Only the last one has ternary maps, and those everywhere.
 """
 
 import json
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,7 @@ from mmf_teach.training.grammar import Grammar
 from mmf_teach.training.loop import batch
 from mmf_teach.training.recipe import Recipe
 from mmf_teach.training.schedule import learning_rate
-from mmf_teach.training.step import make_optimiser, make_step
+from mmf_teach.training.step import MakeStep, make_optimiser, make_step
 
 RESULTS = DATA / "sweeps" / "deletions.json"
 RATES = (2e-3, 5e-3, 1e-2, 2e-2)
@@ -71,7 +70,9 @@ def model_of(rung: str, config: ModelConfig) -> LanguageModel:
     return LanguageModel(config, blocks, head=nn.Sequential(norm(), dense(width, config.vocab)))
 
 
-def learn(rung: str, rate: float, corpus: Corpus, recipe: Recipe = RECIPE) -> dict[str, Any]:
+def learn(
+    rung: str, rate: float, corpus: Corpus, recipe: Recipe = RECIPE, make_step: MakeStep = make_step,
+) -> dict[str, Any]:
     """Train a rung's model at a learning rate; what came of it, as a row for the file of results."""
     torch.manual_seed(recipe.seed)
     model = model_of(rung, ModelConfig(recipe.kind, len(corpus.vocabulary), recipe.width, recipe.blocks))
@@ -84,7 +85,7 @@ def learn(rung: str, rate: float, corpus: Corpus, recipe: Recipe = RECIPE) -> di
     }
 
 
-def ladder(results: Path, report: Callable[[str], None] = print) -> None:
+def ladder(results: Path, report: Callable[[str], None] = print, make_step: MakeStep = make_step) -> None:
     """Train all rungs at all rates and write one file; a rung that stands in it is not trained again."""
     torch.set_num_threads(1)
     corpus, rows = grammar(), []
@@ -93,7 +94,7 @@ def ladder(results: Path, report: Callable[[str], None] = print) -> None:
     for rung in RUNGS:
         for rate in RATES:
             if not any((row["rung"], row["learning_rate"]) == (rung, rate) for row in rows):
-                rows.append(learn(rung, rate, corpus))
+                rows.append(learn(rung, rate, corpus, make_step=make_step))
                 report(str(rows[-1]))
                 document = {
                     "recipe": RECIPE.to_json(), "hardware": describe("cpu"), "threads": 1,
@@ -107,7 +108,3 @@ def best_rows(path: Path = RESULTS) -> tuple[dict[str, dict[str, Any]], dict[str
     document = json.loads(path.read_text("utf-8"))
     rows = sorted(document.pop("rows"), key=lambda row: row["held_out_nats"])
     return {rung: next(row for row in rows if row["rung"] == rung) for rung in RUNGS}, document
-
-
-if __name__ == "__main__":
-    ladder(Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS)

@@ -28,10 +28,10 @@ from mmf_teach.training.corpus import Corpus
 from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.training.recipe import Recipe
 from mmf_teach.training.schedule import learning_rate
-from mmf_teach.training.step import make_optimiser, make_step, state_tensors
+from mmf_teach.training.step import MakeStep, make_optimiser, make_step, state_tensors
 
 STATE = "training.safetensors"
-REPORT_EVERY_S = 0.5
+REPORT_EVERY_S, SAVE_EVERY_S = 0.5, 30.0
 CURVE = ("step", "train_nats", "held_out_nats")
 
 
@@ -52,12 +52,12 @@ def train(
     folder: Path | None = None,
     device: str = "cpu",
     report: Callable[[int, float, float], None] = lambda step, loss, tokens_per_second: None,
-    save_every_s: float = 30.0,
+    make_step: MakeStep = make_step,
 ) -> Run:
     """Follow the recipe to its end; with a `folder`, save there and continue what was saved there.
 
-    `report(step, loss, tokens_per_second)` is called from time to time. ValueError when the folder holds a run
-    of another recipe or a damaged one.
+    `report(step, loss, tokens_per_second)` is called from time to time; `make_step` may be another that updates the
+    weights in the same way. ValueError when the folder holds a run of another recipe or a damaged one.
     """
     torch.manual_seed(recipe.seed)
     config = ModelConfig(recipe.kind, len(corpus.vocabulary), recipe.width, recipe.blocks, recipe.heads)
@@ -90,7 +90,7 @@ def train(
             record_point(run, done, losses, corpus.held_out)
             reported, clock = done, time.perf_counter()
         run.seconds = spent + time.perf_counter() - began
-        if folder and (last or time.perf_counter() - saved > save_every_s):
+        if folder and (last or time.perf_counter() - saved > SAVE_EVERY_S):
             save_state(folder / STATE, run, optimiser, done, losses)
             saved = time.perf_counter()
     return run
@@ -107,8 +107,7 @@ def batch(text: Tensor, recipe: Recipe, step: int) -> tuple[Tensor, Tensor]:
 
 def record_point(run: Run, done: int, losses: list[Tensor], held_out: Int64[ndarray, "n"]) -> None:
     """Add a point to the curve: the mean training loss since the last one, and the loss on held-out text."""
-    with torch.compiler.set_stance("force_eager"):
-        after = loss_nats(run.model, held_out, run.recipe.window)
+    after = loss_nats(run.model, held_out, run.recipe.window)
     learnt = sum(map(float, losses)) / len(losses)
     for name, value in zip(CURVE, (done, learnt, after), strict=True):
         run.curve[name].append(value)

@@ -2,7 +2,7 @@
 
 Course    notebook 07, "A whole language model"
 
-    python -m mmf_teach.training.paper_to_released_runs data/sweeps/differences.json      some minutes on one core
+    python -m mmf_teach.tools.comparisons paper_to_released      some minutes on one core
 
 All models have the same sizes and read the same windows of the language of known entropy. Each is trained at two
 learning rates, and at the better one of them, which is the same for all, with a second seed. The released code's
@@ -11,7 +11,6 @@ wider channel mixer is left out: it would only add weights.
 
 import dataclasses
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from mmf_teach.training.gru_to_mlgru import RECIPE as LONGER
 from mmf_teach.training.loop import batch
 from mmf_teach.training.recipe import Recipe
 from mmf_teach.training.schedule import learning_rate
-from mmf_teach.training.step import make_optimiser, make_step
+from mmf_teach.training.step import MakeStep, make_optimiser, make_step
 
 RESULTS = DATA / "sweeps" / "differences.json"
 RECIPE = dataclasses.replace(LONGER, steps=200)
@@ -41,7 +40,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     PAPER: (), **{name: (name,) for name in DIFFERENCES}, PAIR: (BIASES, BOUND), RELEASED: DIFFERENCES}
 
 
-def learn(variant: str, recipe: Recipe, corpus: Corpus) -> float:
+def learn(variant: str, recipe: Recipe, corpus: Corpus, make_step: MakeStep = make_step) -> float:
     """Nats per character of held-out text after training a variant by a recipe."""
     torch.manual_seed(recipe.seed)
     model = Between(ModelConfig("matmul_free", len(corpus.vocabulary), recipe.width, recipe.blocks), VARIANTS[variant])
@@ -54,6 +53,7 @@ def learn(variant: str, recipe: Recipe, corpus: Corpus) -> float:
 
 def run_all(
     results: Path, recipe: Recipe = RECIPE, corpus: Corpus | None = None, report: Callable[[str], None] = print,
+    make_step: MakeStep = make_step,
 ) -> None:
     """Train all variants and write one file; a run that stands in it is not made again."""
     torch.set_num_threads(1)
@@ -65,7 +65,7 @@ def run_all(
             if any(row.items() <= done.items() for done in rows):
                 continue
             changed = dataclasses.replace(recipe, learning_rate=rate, seed=seed)
-            row["held_out_nats"] = learn(variant, changed, corpus)
+            row["held_out_nats"] = learn(variant, changed, corpus, make_step)
             rows.append(row)
             report(str(row))
             document = {
@@ -82,7 +82,3 @@ def best(path: Path = RESULTS) -> dict[str, list[float]]:
         variant: sorted(min(
             row["held_out_nats"] for row in rows if (row["variant"], row["seed"]) == (variant, seed)) for seed in seeds)
         for variant in VARIANTS}
-
-
-if __name__ == "__main__":
-    run_all(Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS)

@@ -19,7 +19,7 @@ from mmf_teach.paths import DATA
 from mmf_teach.training.recall import VOCAB, Recall, mixed
 from mmf_teach.training.recipe import Recipe
 from mmf_teach.training.schedule import learning_rate
-from mmf_teach.training.step import make_optimiser, make_step
+from mmf_teach.training.step import MakeStep, make_optimiser, make_step
 from mmf_teach.training.sweep import Trial, changed, one_by_one, read_rows
 
 TASKS = {
@@ -34,7 +34,7 @@ AT_ONCE = 64                                 # of them read together
 
 def recall_sweep(
     recipe: Recipe, trials: list[Trial], results: Path, device: str = "cpu",
-    report: Callable[[int, str], None] = lambda done, text: None,
+    report: Callable[[int, str], None] = lambda done, text: None, make_step: MakeStep = make_step,
 ) -> list[dict[str, Any]]:
     """Train and examine a model for each trial and keep the rows in a JSON file; goes on where it was stopped.
 
@@ -43,7 +43,7 @@ def recall_sweep(
     """
     for trial in trials:
         _model_of(recipe, trial)
-    return one_by_one(trials, results, "accuracy", lambda trial: _examined(recipe, trial, device), report)
+    return one_by_one(trials, results, "accuracy", lambda trial: _examined(recipe, trial, device, make_step), report)
 
 
 def accuracy(model: LanguageModel, task: Recall, exam: int = EXAM, seed: int = 1) -> float:
@@ -51,7 +51,7 @@ def accuracy(model: LanguageModel, task: Recall, exam: int = EXAM, seed: int = 1
     device = model.embedding.weight.device
     right = asked = 0
     tokens, targets = map(torch.from_numpy, task.sequences(exam, np.random.default_rng([seed, task.pairs, task.gap])))
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+    with torch.no_grad():
         for x, y in zip(tokens.split(AT_ONCE), targets.split(AT_ONCE), strict=True):
             where = y >= 0
             right += int((model(x.to(device))[0].argmax(dim=-1).cpu() == y)[where].sum())
@@ -62,7 +62,7 @@ def accuracy(model: LanguageModel, task: Recall, exam: int = EXAM, seed: int = 1
 def numbers_kept(model: LanguageModel, tokens: int) -> int:
     """How many numbers a model's memory holds after as many tokens."""
     device = model.embedding.weight.device
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+    with torch.no_grad():
         _, state = model(torch.zeros(1, tokens, dtype=torch.int64, device=device))
     return sum(tensor.numel() for tensor in _tensors(state) if tensor.is_floating_point())
 
@@ -99,11 +99,11 @@ def _model_of(recipe: Recipe, trial: Trial) -> tuple[Recipe, ModelConfig]:
     return recipe, ModelConfig(recipe.kind, VOCAB, recipe.width, recipe.blocks, recipe.heads, **sizes)
 
 
-def _examined(recipe: Recipe, trial: Trial, device: str) -> dict[str, Any]:
+def _examined(recipe: Recipe, trial: Trial, device: str, make_step: MakeStep) -> dict[str, Any]:
     """What stands in the row of a trial."""
     recipe, config = _model_of(recipe, trial)
     tasks = TASKS[trial["task"]]
-    model = _learn(recipe, config, tasks, device)
+    model = learn(recipe, config, tasks, device, make_step)
     return {
         "x": [task.pairs if trial["task"] == "pairs" else task.gap for task in tasks],
         "accuracy": [round(accuracy(model, task), 4) for task in tasks],
@@ -113,7 +113,9 @@ def _examined(recipe: Recipe, trial: Trial, device: str) -> dict[str, Any]:
     }
 
 
-def _learn(recipe: Recipe, config: ModelConfig, tasks: list[Recall], device: str) -> LanguageModel:
+def learn(
+    recipe: Recipe, config: ModelConfig, tasks: list[Recall], device: str = "cpu", make_step: MakeStep = make_step,
+) -> LanguageModel:
     """A model that has learnt from all tasks at once."""
     torch.manual_seed(recipe.seed)
     model = build(config).to(device)

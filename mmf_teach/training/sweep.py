@@ -10,19 +10,18 @@ from typing import Any
 
 from mmf_teach.files import write_file
 from mmf_teach.hardware import describe
-from mmf_teach.training.corpus import Corpus
-from mmf_teach.training.loop import Run, train
+from mmf_teach.training.loop import Run
 from mmf_teach.training.recipe import Recipe
 
 Trial = dict[str, Any]                       # what a trial changes in the recipe
 
 
 def sweep(
-    recipe: Recipe, trials: list[Trial], results: Path, corpus: Corpus, device: str = "cpu",
+    recipe: Recipe, trials: list[Trial], results: Path, train: Callable[[Recipe], Run],
     report: Callable[[int, str], None] = lambda done, text: None,
     also: Callable[[Run], dict[str, Any]] = lambda run: {},
 ) -> list[dict[str, Any]]:
-    """Train once for each trial and keep the results in a JSON file; trials that stand in it are not run again.
+    """Call `train` once for each trial and keep the results in a JSON file; trials that stand in it are not run again.
 
     What `also` finds out about a finished run is kept with it. ValueError, before anything is trained, for a trial
     that makes no recipe or a file that holds no results.
@@ -30,12 +29,12 @@ def sweep(
     recipes = [changed(recipe, trial) for trial in trials]
 
     def row(trial: Trial) -> dict[str, Any]:
-        run = train(recipes[trials.index(trial)], corpus, device=device)
+        run = train(recipes[trials.index(trial)])
         return {
             "held_out_nats": round(run.curve["held_out_nats"][-1], 4),
             "curve": {name: [round(value, 4) for value in values] for name, values in run.curve.items()},
             "seconds": round(run.seconds, 1),
-            "hardware": describe(device),
+            "hardware": describe(run.device),
         } | also(run)
 
     return one_by_one(trials, results, "held_out_nats", row, report)

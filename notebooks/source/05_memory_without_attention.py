@@ -142,13 +142,14 @@ assert max(remember) - min(remember) < 0.02 < 1 < control - max(remember)
 # backwards, on one core of your machine.
 
 # %% tags=["measured"]
+from mmf_teach.engine.accelerate import accelerate
 from mmf_teach.engine.bench.clock import take_turns
 from mmf_teach.engine.bench.rows import TorchThreads
 from mmf_teach.layers.mlgru import MLGRU
 from mmf_teach.training.gru_to_mlgru import MIXERS, TRITS
 
-mixers = {rung: make(128) for rung, make in MIXERS.items() if "control" not in rung}
-mixers[TRITS] = MLGRU(128)
+mixers = {rung: accelerate(make(128)) for rung, make in MIXERS.items() if "control" not in rung}
+mixers[TRITS] = accelerate(MLGRU(128))
 x, h = torch.randn(8, 128, 128), torch.zeros(8, 128)
 works = {
     rung: lambda number, mixer=mixer: mixer(x, h)[0].sum().backward()

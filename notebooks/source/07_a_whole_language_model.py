@@ -209,7 +209,7 @@ print("four blocks:", lower_bounds(np.zeros((4, 1))).ravel())
 # %% [markdown]
 # What is each difference worth? Take the paper's form and change one thing; then change all. Two blocks of width 64, the
 # made-up language of notebook 05, 200 steps, the better of two learning rates, two seeds
-# (`python -m mmf_teach.training.paper_to_released_runs` trains them all in some minutes on one core). **Which single change
+# (`python -m mmf_teach.tools.comparisons paper_to_released` trains them all in some minutes on one core). **Which single change
 # costs most?**
 
 # %%

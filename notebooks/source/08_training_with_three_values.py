@@ -49,12 +49,13 @@ warm_up("08")
 predict("08.p1", "Trits that flip in one update at full rate:", unit="%")
 
 # %%
+from mmf_teach.engine.training_step import make_step
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.training.corpus import standard_library
 from mmf_teach.training.loop import batch
 from mmf_teach.training.recipe import Recipe
-from mmf_teach.training.step import make_optimiser, make_step, state_tensors
+from mmf_teach.training.step import make_optimiser, state_tensors
 
 text = standard_library()
 train, recipe = torch.from_numpy(text.train), Recipe.read(DATA / "recipes" / "minute.toml")

@@ -8,9 +8,9 @@ import torch
 from mmf_teach.engine.bench.clock import take_turns
 from mmf_teach.engine.bench.rows import FULL, QUICK, Report, Row, TorchThreads, four_digits, row
 from mmf_teach.engine.mlgru_scan import chunked, compiled, doubling
+from mmf_teach.engine.training_step import keep_memory
 from mmf_teach.layers import mlgru_scan as naive
 from mmf_teach.shapes import Features, State
-from mmf_teach.training.step import keep_memory
 
 SIZE, QUICK_SIZE = (8, 512, 256), (2, 32, 16)            # sequences, tokens, features
 LOOPS = ("torch: loop over unbind", "torch: loop with lerp")

@@ -11,6 +11,7 @@ from torch import nn
 
 from mmf_teach.engine.bench.clock import Work, take_turns
 from mmf_teach.engine.bench.rows import Effort, Report, Row, TorchThreads, four_digits, row, thread_counts
+from mmf_teach.engine.training_step import make_step
 from mmf_teach.layers.bit_linear import BitLinear, absmax, absmean
 from mmf_teach.layers.straight_through import straight_through
 from mmf_teach.model.config import ModelConfig
@@ -18,7 +19,7 @@ from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.model.matmul_free import MatMulFree
 from mmf_teach.model.rivals.transformer import Transformer
 from mmf_teach.training.recipe import Recipe
-from mmf_teach.training.step import make_optimiser, make_step
+from mmf_teach.training.step import make_optimiser
 
 SIZES = {"vocab": 96, "width": 256, "blocks": 3, "heads": 4, "inner_width": 640}         # 2.3 million parameters
 QUICK_SIZES = {"vocab": 96, "width": 32, "blocks": 1, "heads": 1, "inner_width": 64}

@@ -10,11 +10,11 @@ Source    Zhu et al. 2024, arXiv 2406.02528, Algorithm 1; Bengio et al. 2013, ar
 layers/bit_linear.py defines it: forwards the results are equal to the last bit, backwards they differ by rounding.
 Several layers that read the same x are one product here; each keeps its own trits and its own scale. Codes and trits
 are multiplied as int8 where the processor can add up such products (VNNI). Codes, trits and, after rounding, the
-gradient e fit bfloat16, so the two products of the way back take it where the processor multiplies it (AVX-512 BF16,
-AMX): gradients are then off by some 0.2 %. Everything else is done row by row, while the row is in the innermost cache.
-What the way back needs of codes and trits is made again, from x, W and three numbers a token. Forwards, Python does
-little for every 256 tokens, for threads that share a batch wait for each other there: measured on two cores of an Intel
-Xeon, 151 ms an update; with norms and each layer's outputs in calls of their own, 170.
+gradient e fit bfloat16, so the two products of the backward pass take it where the processor multiplies it (AVX-512
+BF16, AMX): gradients are then off by some 0.2 %. Everything else is done row by row, while the row is in the innermost
+cache. What the backward pass needs of codes and trits is made again, from x, W and three numbers a token. Forwards,
+Python does little for every 256 tokens, for threads that share a batch wait for each other there: measured on two
+cores of an Intel Xeon, 151 ms an update; with norms and each layer's outputs in calls of their own, 170.
 """
 
 from collections.abc import Sequence
@@ -30,22 +30,21 @@ from mmf_teach.engine.intrinsics.simd import features
 from mmf_teach.ternary.quantise import LARGEST_CODE, SMALLEST
 
 ADDS_BYTES = bool({"avx512vnni", "avxvnni"} & features())      # else torch's product of bytes is slow, or none
-NARROW = torch.bfloat16 if {"avx512bf16", "amx-bf16"} & features() else torch.float32      # of the way back
+NARROW = torch.bfloat16 if {"avx512bf16", "amx-bf16"} & features() else torch.float32      # of the backward pass
 TOKENS = 256                                 # worked on together: what one step writes is in the cache for the next
 FEW = 64                                     # gradients of a bias added up by themselves
 SHORTEST = 16                                # inputs of an int8 product: torch 2.13 gets that of a single one wrong
 
 
-def fits(x: Tensor, *weights: Tensor) -> bool:
-    """Is this code made for them: float32 on a CPU, and weights that are to learn?"""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and all(
-        w.dtype == torch.float32 and w.requires_grad for w in weights)
+def fits(x: Tensor) -> bool:
+    """Is this code made for such numbers: float32 on a CPU?"""
+    return x.device.type == "cpu" and x.dtype == torch.float32
 
 
 def trained_bit_linears(
     x: Float[Tensor, "*b in"], weights: Sequence[Tensor], biases: Sequence[Tensor | None], narrow: torch.dtype = NARROW,
 ) -> tuple[Tensor, ...]:
-    """The output of each layer that reads `x`; float32 on the CPU. `narrow`: the floats that multiply on the way back.
+    """The output of each layer that reads `x`; float32 on the CPU. `narrow`: the floats multiplied backwards.
 
     ValueError for weights that are NaN or infinite.
     """
@@ -188,7 +187,7 @@ def _as_float(bits):
 
 @njit(cache=True, nogil=True)
 def _outputs_into(sums, first, count, to_value, scales, biases, ys):
-    """What some tokens' sums are worth, for each of several layers, whose sums stand side by side."""
+    """Some tokens' outputs, from the sums of several layers that stand side by side: sum · s_x · s_w + b."""
     for b in range(first, first + count):
         start = 0
         for n in range(len(ys)):

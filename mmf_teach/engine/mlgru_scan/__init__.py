@@ -1,1 +1,1 @@
-"""The recurrence of the token mixer: naive, compiled, doubling, chunked, and triton for a GPU."""
+"""The recurrence of the MLGRU, faster: compiled, doubling, chunked, and Triton for a GPU."""

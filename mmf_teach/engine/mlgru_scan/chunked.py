@@ -6,8 +6,8 @@ Equation  inside a chunk, begun with nothing:   l[s] = f[s] ⊙ l[s-1] + (1 - f[
           together:                             h[s] = l[s] + r[s] ⊙ m            m: the memory before the chunk
 Source    Blelloch 1990, "Prefix sums and their applications", CMU-CS-90-190, section 1.2 (blocks of a scan)
 
-2√t steps in a row instead of t, each of them √t times as wide: between the loop of naive.py and the rounds of
-doubling.py. Runs wherever torch runs.
+2√t steps in a row instead of t, each of them √t times as wide: between the loop of layers/mlgru_scan.py and the rounds
+of doubling.py. Runs wherever torch runs.
 """
 
 from math import ceil, sqrt

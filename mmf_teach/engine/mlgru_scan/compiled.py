@@ -1,7 +1,7 @@
 """The same loop compiled for the CPU, with its own backward: what to do without autograd's bookkeeping.
 
 Course    notebook 05, "Memory without attention"
-Equation  forward   as in naive.py, operation by operation, so that the results are equal to the last bit
+Equation  forward   as in layers/mlgru_scan.py, operation by operation, so equal to the last bit
           backward  a[t] = g[t] + f[t+1] ⊙ a[t+1]                 g: gradient that reaches h[t] from above
                     df[t] = a[t] ⊙ (h[t-1] - c[t]),   dc[t] = a[t] ⊙ (1 - f[t]),   dh[-1] = f[0] ⊙ a[0]
 

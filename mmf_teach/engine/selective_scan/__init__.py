@@ -1,1 +1,1 @@
-"""The recurrence of Mamba's layer: naive, compiled, doubling, and triton for a GPU."""
+"""The recurrence of Mamba's layer, faster: compiled, doubling, and Triton for a GPU."""

@@ -1,7 +1,7 @@
 """The same loop compiled for the CPU, with its own backward.
 
 Course    notebook 05, "Memory without attention"
-Equation  forward   as in naive.py, operation by operation, so that the results are equal to the last bit
+Equation  forward   as in layers/selective_scan.py, operation by operation, so equal to the last bit
           backward  a[t] = g[t] + decay[t+1] ⊙ a[t+1]             g: gradient that reaches h[t] from above
                     dwrite[t] = a[t],   ddecay[t] = a[t] ⊙ h[t-1],   dh[-1] = decay[0] ⊙ a[0]
 """

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from mmf_teach.engine.accelerate import exchange
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.vocabulary import Vocabulary
 from mmf_teach.paths import SHIPPED_MODEL
@@ -24,6 +25,7 @@ def run(options: argparse.Namespace) -> None:
     model, vocabulary = load_model(options.model)
     if not isinstance(vocabulary, Vocabulary):
         raise ValueError(f"{options.model} reads pieces of words; only models that read letters are measured here")
+    exchange(model)
     text = read_text(options.text)
     bar = Progress(len(text) - 1)
     loss = loss_nats(model, vocabulary.encode(text), options.window, report=lambda done: bar.show(done, "characters"))

@@ -39,11 +39,15 @@ def run(options: argparse.Namespace) -> None:
     large = config.kind == RELEASED          # its trits stay packed, and memory is worth a word
     if options.engine == "machine":
         require_form(config)                 # before a large file is read for nothing
-    model, vocabulary = load_model(options.model, packed=large)
+    packed_layer = None
+    if large:
+        from mmf_teach.engine.packed_linear import PackedLinear as packed_layer  # numba takes half a second
+
+    model, vocabulary = load_model(options.model, packed_layer)
     if options.seed < 0:
         raise ValueError(f"a seed is a number from zero up, not {options.seed}")
     if options.engine == "packed":
-        from mmf_teach.engine.runtime import Engine  # numba takes half a second: only when it is asked for
+        from mmf_teach.engine.runtime import Engine
 
         model = Engine(integer_model(model))
     elif options.engine == "machine":

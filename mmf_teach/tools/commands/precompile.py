@@ -53,9 +53,11 @@ def kernels() -> Iterator[tuple[str, Callable[[], object]]]:
 def _learn(kind: str) -> None:
     import torch
 
+    from mmf_teach.engine.accelerate import accelerate
     from mmf_teach.model.build import build
     from mmf_teach.model.config import ModelConfig
 
     width, _, blocks, vocabulary = SIZES
-    scores, _ = build(ModelConfig(kind, vocabulary, width, blocks))(torch.zeros(2, 3, dtype=torch.int64))
+    model = accelerate(build(ModelConfig(kind, vocabulary, width, blocks)))
+    scores, _ = model(torch.zeros(2, 3, dtype=torch.int64))
     scores.sum().backward()

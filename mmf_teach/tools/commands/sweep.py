@@ -5,9 +5,12 @@ import dataclasses
 import json
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmf_teach.engine.training import train
+from mmf_teach.engine.training_step import make_step
 from mmf_teach.progress import Progress
 from mmf_teach.tools.commands.train import choose_device
 from mmf_teach.training import corpus, floor
@@ -39,11 +42,11 @@ def run(options: argparse.Namespace) -> None:
     ]
     bar, device = Progress(len(trials)), choose_device(options.device)
     if recipe.corpus == RECALL:
-        rows = recall_sweep(recipe, trials, options.out, device, bar.show)
+        rows = recall_sweep(recipe, trials, options.out, device, bar.show, make_step)
     else:
-        text = corpus.load(recipe.corpus)
+        learn = partial(train, corpus=corpus.load(recipe.corpus), device=device)
         also = above_floor if recipe.corpus == "grammar" else (lambda run: {})
-        rows = sweep(recipe, trials, options.out, text, device, bar.show, also)
+        rows = sweep(recipe, trials, options.out, learn, bar.show, also)
     if options.json:
         json.dump(rows, sys.stdout)
         print()

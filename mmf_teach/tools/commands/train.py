@@ -5,13 +5,15 @@ import dataclasses
 import json
 from pathlib import Path
 
+from mmf_teach.engine.accelerate import exchange
+from mmf_teach.engine.training import train
 from mmf_teach.files import write_file
 from mmf_teach.hardware import describe
 from mmf_teach.model.checkpoint import load_model, save_model, size_bytes
 from mmf_teach.progress import Progress
 from mmf_teach.training import corpus
 from mmf_teach.training.evaluate import loss_nats
-from mmf_teach.training.loop import STATE, train
+from mmf_teach.training.loop import STATE
 from mmf_teach.training.recipe import Recipe
 
 RECORD = "training.json"
@@ -42,6 +44,7 @@ def run(options: argparse.Namespace) -> None:
     )
     save_model(out, result.model, text.vocabulary)
     packed, _ = load_model(out)
+    exchange(packed)
     held_out = loss_nats(packed, text.held_out, recipe.window)
     record = {
         "recipe": recipe.to_json(),
