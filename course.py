@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK, LOG, STAMP = VENV / "set-up.lock", VENV / "set-up.log", VENV / "set-up.stamp"
+COMPILED = VENV / "set-up.compiled"       # of which sources the kernels were compiled
+SOURCES = "mmf_teach/engine", "mmf_teach/ternary", "hardware_sim/ternary_core"   # as in engine/compilation_cache.py
 CPU_GB, CUDA_GB = 2.5, 8                  # on disk, with what pip needs meanwhile: CPU build of torch, CUDA build
 LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 DISK_FULL = r"No space left on device|not enough space on the disk|Disk quota exceeded"
@@ -100,13 +102,16 @@ def set_up(extra):
         if not lacking:
             path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
             return sys.executable, dict(os.environ, PYTHONPATH=path)
-    if not is_ready(extra):
-        if lacking and Path(sys.prefix) != VENV:
+    if not is_ready(extra) or is_stale():
+        if lacking and Path(sys.prefix) != VENV and not is_ready(extra):
             print(f"The active environment {sys.prefix} lacks {', '.join(lacking)}: .venv is used instead.")
         VENV.mkdir(exist_ok=True)
-        with alone():
-            if not is_ready(extra):       # another call may have done it while this one waited
+        with alone():                     # another call may do it while this one waits
+            if not is_ready(extra):
                 install(extra)
+            elif is_stale():
+                print("The kernels have changed and are compiled for this machine.", flush=True)
+                compile_kernels()
     return PYTHON, variables_of_venv()
 
 
@@ -150,6 +155,19 @@ def stamp():
 def is_ready(extra):
     """True when a set-up for these very facts was finished; that for the tests serves the other commands too."""
     return PYTHON.exists() and stamp() in (key(extra), key("test"))
+
+
+def is_stale():
+    """True when the kernels have changed since they were last compiled, as after an update of the course."""
+    return not COMPILED.exists() or COMPILED.read_text("utf-8", "replace") != sources()
+
+
+def sources():
+    """Changes with every file that compiled code is made from."""
+    found = hashlib.sha256()
+    for path in sorted(path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")):
+        found.update(str(path).encode("utf-8", "replace") + path.read_bytes())
+    return found.hexdigest()
 
 
 def write_in_one_step(path, text):
@@ -201,11 +219,18 @@ def install(extra):
     write_in_one_step(VENV / "share/jupyter/lab/settings/overrides.json", json.dumps(LAB_SETTINGS))
     write_in_one_step(STAMP, key(extra))
     print("  5/5  the kernels, compiled for this machine", flush=True)
+    compile_kernels()
+    print(f"Ready after {time.monotonic() - started:.0f} s.")
+
+
+def compile_kernels():
+    """Compile them once; when that fails nothing is lost, for each is compiled when it is first called."""
+    found = sources()
     try:
         run(PYTHON, "-m", "mmf_teach", "precompile")
-    except Failure as failure:            # nothing is lost: each is compiled when it is first called
+    except Failure as failure:
         print(f"       not now ({failure})")
-    print(f"Ready after {time.monotonic() - started:.0f} s.")
+    write_in_one_step(COMPILED, found)
 
 
 def make_venv():

@@ -255,6 +255,20 @@ def test_a_second_call_starts_nothing(course, capsys):
     assert course.programs.started == [] and capsys.readouterr().out == ""
 
 
+def test_a_changed_kernel_is_compiled_and_nothing_is_installed(course, capsys):
+    kernel = course.ROOT / course.SOURCES[0] / "kernel.py"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text("", encoding="utf-8")
+    course.main(["doctor"])
+    course.programs.started.clear()
+    capsys.readouterr()
+    kernel.write_text("changed", encoding="utf-8")
+    course.main(["doctor"])
+    assert course.programs.lines() == [WARM] and capsys.readouterr().out.count("\n") == 1
+    course.main(["doctor"])
+    assert course.programs.lines() == [WARM]
+
+
 def test_a_set_up_for_the_tests_serves_the_other_commands_but_not_the_reverse(course):
     course.main(["lab"])
     course.programs.started.clear()
@@ -386,7 +400,8 @@ def test_the_stamp_comes_last_and_in_one_step(course, monkeypatch):
     replace = os.replace
     monkeypatch.setattr(course.os, "replace", lambda old, new: replaced.append(Path(new)) or replace(old, new))
     course.main(["doctor"])
-    assert replaced == [course.STAMP, course.VENV / "share/jupyter/lab/settings/overrides.json", course.STAMP]
+    settings = course.VENV / "share/jupyter/lab/settings/overrides.json"
+    assert replaced == [course.STAMP, settings, course.STAMP, course.COMPILED]
     assert course.STAMP.read_text(encoding="utf-8") == course.key("")
 
 
@@ -414,6 +429,7 @@ def test_a_call_that_waited_for_another_finds_the_work_done(course, monkeypatch,
         course.PYTHON.parent.mkdir(parents=True, exist_ok=True)
         course.PYTHON.touch()
         course.STAMP.write_text(course.key(""), encoding="utf-8")
+        course.COMPILED.write_text(course.sources(), encoding="utf-8")
         return next(answers)
 
     monkeypatch.setattr(course, "take_lock", take_lock)

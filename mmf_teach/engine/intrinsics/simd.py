@@ -4,8 +4,7 @@ Course    notebook 04, "Fast kernels"
 
 A function here is one line of LLVM's language, which numba puts in place of the call. Those named after an
 instruction of AVX-512 end the whole process when they are compiled for a processor that lacks it, so a way that
-uses them says what it needs and is never compiled elsewhere (way.py). Nothing checks an index: who calls does.
-numba's cache looks at the file of the compiled function only: after a change here, delete the __pycache__ folders.
+uses them says what it needs and is never compiled elsewhere (kernel.py). Nothing checks an index: who calls does.
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
 """`mmf precompile`: compile the kernels for this machine now, so that no first call has to wait for it.
 
-A compiled kernel lies in the __pycache__ folder beside its source, until the source or the processor changes. Each
-kernel is called here once, in the way its users call it, on numbers that are too small to take time.
+Compiled code is kept until a source or the processor changes (engine/compilation_cache.py). Each kernel is called here
+once, in the way its users call it, on numbers that are too small to take time.
 """
 
 import argparse
