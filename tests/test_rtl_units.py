@@ -23,7 +23,7 @@ from hardware_sim.rtl.stream import Stream
 from hardware_sim.rtl.timer import Timer
 from hardware_sim.rtl.walk import Walk
 from hardware_sim.ternary_core.cost_table import cycles
-from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.ternary_core.read_stream import stream
 from hardware_sim.ternary_core.units import norm, rowwise
@@ -71,7 +71,7 @@ def saturated(values: np.ndarray) -> list[int]:
 
 def word(mnemonic: str, **operands: int) -> int:
     whole = {name: 1 for name in OPERATIONS[mnemonic].names} | operands
-    return COURSE_SET.encode(Instruction(mnemonic, whole))
+    return INSTRUCTION_SET.encode(Instruction(mnemonic, whole))
 
 
 def test_a_lane_adds_subtracts_or_leaves_the_sum_alone():

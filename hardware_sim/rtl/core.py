@@ -22,7 +22,7 @@ from hardware_sim.rtl.rowwise import Rowwise
 from hardware_sim.rtl.stream import reading, writing
 from hardware_sim.rtl.tmatmul import Tmatmul
 from hardware_sim.rtl.word import WORD, said, uses
-from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS
 from hardware_sim.ternary_core.machine import Machine
 
 WORDS = 256                                  # instructions that a core keeps, unless it is built for more
@@ -39,7 +39,7 @@ def words_of(program: Sequence[Instruction], words: int, token: int) -> list[int
         raise ValueError(f"the program has {len(program)} instructions, but this core keeps {words}")
     if not 0 <= token < 1 << TOKEN:
         raise ValueError(f"token {token} does not fit into the {TOKEN} bits of the core's input")
-    return [COURSE_SET.encode(instruction) for instruction in program]
+    return [INSTRUCTION_SET.encode(instruction) for instruction in program]
 
 
 class Core(Component):

@@ -23,7 +23,7 @@ from hardware_sim.rtl.core import Core, words_of
 from hardware_sim.rtl.log import Log
 from hardware_sim.rtl.memory import FixedLatencyMemory, Request
 from hardware_sim.scoreboard import run
-from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.ternary_core.cost_table import TernaryCore
 from hardware_sim.ternary_core.golden import Golden
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.trace import total_cycles
@@ -65,7 +65,7 @@ def on_model(machine: Machine, program: Sequence[Instruction], memory: UInt8[nda
     """Values from the golden simulator, times from the scoreboard."""
     golden = Golden(machine, memory.copy())
     golden.run(program, token)
-    events = run(program, CourseCore(machine))
+    events = run(program, TernaryCore(machine))
     times = [(event.start, event.end) for event in events]
     norm = {name: getattr(golden.seen, name) for name in ("largest", "squares", "inverse", "worth")}
     return Seen(total_cycles(events), times, golden.registers, norm, golden.memory)

@@ -14,13 +14,13 @@ from amaranth.lib.wiring import Component, In, Out
 from hardware_sim.rtl.arithmetic import wire
 from hardware_sim.rtl.divider import DIVIDEND, Divider
 from hardware_sim.rtl.root import Root
-from hardware_sim.ternary_core.isa import COURSE_SET
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET
 from mmf_teach.ternary.fixed_point import INVERSE, LARGEST_CODE, LARGEST_MEAN, ROOT, SCALE, SMALLEST_SQUARE, to_fixed
 
 SQUARES = 63                                 # bits: the sum of squares stops at the largest number they hold
 LARGEST = 32                                 # bits of the largest magnitude
 FACTOR = 31                                  # bits of the inverse, and of what sums are multiplied with
-BITS = COURSE_SET.kinds["bits"]
+BITS = INSTRUCTION_SET.kinds["bits"]
 EPSILONS = [int(to_fixed(SMALLEST_SQUARE, 2 * bits)) for bits in range(BITS.low, BITS.limit)]
 
 

@@ -7,10 +7,10 @@ Source    course/isa.py: the circuit decodes by the same table as assembler and 
 from amaranth import Cat, Value
 from amaranth.lib import data
 
-from hardware_sim.ternary_core.isa import COURSE_SET, FIELDS, OPERATIONS
+from hardware_sim.ternary_core.isa import FIELDS, INSTRUCTION_SET, OPERATIONS
 
 WORD = data.StructLayout({name: FIELDS[name] for name in reversed(FIELDS)})  # the table begins with the high bits
-REGISTER_OPERANDS = [name for name, kind in COURSE_SET.kinds.items() if kind.what == "register"]
+REGISTER_OPERANDS = [name for name, kind in INSTRUCTION_SET.kinds.items() if kind.what == "register"]
 
 
 def said(word: data.View, mnemonic: str) -> Value:

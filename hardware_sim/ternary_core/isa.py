@@ -45,4 +45,4 @@ def instruction_set(registers: int = REGISTERS, address_bits: int = ADDRESS_BITS
     return InstructionSet("course", OPERATIONS, kinds, FIELDS)
 
 
-COURSE_SET = instruction_set()
+INSTRUCTION_SET = instruction_set()

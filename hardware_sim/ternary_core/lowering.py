@@ -18,7 +18,7 @@ from hardware_sim.ternary_core.allocate import Allocation, Line
 from hardware_sim.ternary_core.image import AddressMap, Region
 from hardware_sim.ternary_core.layout import BIASED, HEAD, Layout, address_names, at, place
 from hardware_sim.ternary_core.machine import Machine
-from mmf_teach.model.config import ModelConfig
+from hardware_sim.ternary_core.model import Sizes
 from mmf_teach.ternary import fixed_point as fp
 
 Scale = Callable[[str], int]                 # name of a map, such as b0.to_f -> its weight scale
@@ -39,18 +39,18 @@ class Lowered:
 
 
 def lower(
-    config: ModelConfig, machine: Machine, scale: Scale = lambda name: 1, biased: Collection[str] = BIASED,
+    sizes: Sizes, machine: Machine, scale: Scale = lambda name: 1, biased: Collection[str] = BIASED,
 ) -> Lowered:
     """The program of a model of this shape, and its address map; only `resc` knows anything of the weights.
 
     ValueError for a model that is not in the paper's form, or too large for the machine's address space.
     """
-    layout = place(config, machine, biased)
+    layout = place(sizes, machine, biased)
     AddressMap(tuple(layout.regions), machine.address_bits)  # refused before a long program is written
     lines = Writer(layout, scale).token()
     allocation = Allocation(lines, machine.registers, lambda n: layout.work.start + n * machine.vector_bytes)
     instructions = [*allocation.run(), Instruction("end")]
-    layout = place(config, machine, biased, allocation.places_made)
+    layout = place(sizes, machine, biased, allocation.places_made)
     address_map = AddressMap(tuple(layout.regions), machine.address_bits)
     return Lowered(Program(tuple(instructions), address_names(layout, allocation.places_made)), address_map, layout)
 
@@ -71,10 +71,10 @@ class Writer:
         row = layout.wide * layout.machine.d
         x = [self.do("ldx", n=row, **at(layout.embedding, part, layout.machine.vector_bytes))
              for part in range(layout.wide)]
-        for block in range(layout.config.blocks):
+        for block in range(layout.sizes.blocks):
             x = self.channel_mixer(block, self.token_mixer(block, x))
-        codes = self.codes(x, layout.config.width, fp.ACTIVATION)
-        for row in range(layout.tiles(layout.config.vocab)):
+        codes = self.codes(x, layout.sizes.width, fp.ACTIVATION)
+        for row in range(layout.tiles(layout.sizes.vocab)):
             self.map(HEAD, row, codes, lambda scores, row=row: self.store(scores, layout.scores, row))
         self.settle()
         return self.lines
@@ -82,7 +82,7 @@ class Writer:
     def token_mixer(self, block: int, x: list[int]) -> list[int]:
         """MLGRU: the stream after it."""
         own, layout = f"b{block}.", self.layout
-        codes = self.codes(x, layout.config.width, fp.ACTIVATION)
+        codes = self.codes(x, layout.sizes.width, fp.ACTIVATION)
         shown: dict[int, int] = {}
         for row in range(layout.wide):
             place = block * layout.wide + row
@@ -99,13 +99,13 @@ class Writer:
 
             self.map(f"{own}to_g", row, codes, show)
         self.settle()
-        codes = self.codes([shown[row] for row in range(layout.wide)], layout.config.width, fp.MEMORY)
+        codes = self.codes([shown[row] for row in range(layout.wide)], layout.sizes.width, fp.MEMORY)
         return self.added(f"{own}to_o", codes, x)
 
     def channel_mixer(self, block: int, x: list[int]) -> list[int]:
         """GLU: the stream after it."""
         own, layout = f"b{block}.", self.layout
-        codes = self.codes(x, layout.config.width, fp.ACTIVATION)
+        codes = self.codes(x, layout.sizes.width, fp.ACTIVATION)
         inner: dict[int, int] = {}
         for row in range(layout.deep):
             gate: dict[str, int] = {}
@@ -116,7 +116,7 @@ class Writer:
 
             self.map(f"{own}to_up", row, codes, close)
         self.settle()
-        codes = self.codes([inner[row] for row in range(layout.deep)], layout.config.inner, fp.MEMORY)
+        codes = self.codes([inner[row] for row in range(layout.deep)], layout.sizes.inner, fp.MEMORY)
         return self.added(f"{own}to_down", codes, x)
 
     def added(self, name: str, codes: list[int], x: list[int]) -> list[int]:

@@ -76,7 +76,7 @@ def machine_facts(accelerator: "Accelerator") -> dict[str, Any]:
     from hardware_sim.ternary_core.operation_counts import energy
 
     timing, machine = accelerator.timing, accelerator.machine
-    joules = total(energy(timing))
+    joules = total(energy(timing.table, machine))
     return {
         "cycles_per_token": timing.cycles, "tokens_per_second": 1e6 * machine.clock_mhz / timing.cycles,
         "bytes_per_token": timing.bytes, "cycles_kind": "simulated", "saturated": accelerator.saturated,
