@@ -190,25 +190,26 @@ def test_rows_are_what_the_formats_say(a, b, s):
 @LAWS
 @given(st.lists(st.integers(-(2**20), 2**20), min_size=1, max_size=70), st.integers(10, 20), st.integers(0, 2**23))
 def test_a_wide_vector_is_normed_in_parts_as_in_one_piece(values, bits, w):
-    x, seen = np.array(values), norm.clear(norm.Seen(largest=99, squares=99, inverse=1, worth=1))
+    x, stats = np.array(values), norm.clear(norm.RowStats(largest=99, squares=99, inverse=1, code_scale=1))
     for first in range(0, len(x), 16):
-        seen = norm.accumulate(seen, np.pad(x[first:first + 16], (0, 16))[:16])
-    seen = norm.finish(seen, len(x), bits)
+        stats = norm.accumulate(stats, np.pad(x[first:first + 16], (0, 16))[:16])
+    stats = norm.finish(stats, len(x), bits)
     codes, largest = fp.codes(x)
-    worth = fp.code_scale(largest, fp.root_mean_square(x, bits))
-    assert norm.code(seen, x).tolist() == codes.tolist() and seen.worth == int(worth[0])
+    code_scale = fp.code_scale(largest, fp.root_mean_square(x, bits))
+    assert norm.code(stats, x).tolist() == codes.tolist() and stats.code_scale == int(code_scale[0])
     sums = x >> 4
-    assert norm.rescale(seen, sums, w).tolist() == fp.rescale(sums[None], worth[None], w)[0].tolist()
+    assert norm.rescale(stats, sums, w).tolist() == fp.rescale(sums[None], code_scale[None], w)[0].tolist()
 
 
 def test_sums_of_squares_and_multipliers_stop_where_their_registers_end():
     largest = np.full(4, LOW)
-    seen = norm.accumulate(norm.Seen(), largest)
-    assert seen.largest == 1 << 31 and seen.squares == norm.LARGEST_SQUARES
-    assert norm.accumulate(seen, largest).squares == norm.LARGEST_SQUARES
-    assert norm.rescale(norm.Seen(worth=1 << 27), np.array([1 << 12]), (1 << 31) - 1).tolist() == [(1 << 31) - 1]
-    wide = norm.finish(norm.clear(norm.Seen()), 5, 12)       # nothing seen: as if the largest were 1
-    assert wide.inverse == 127 << 24 and wide.worth == (1 << 32) // (127 * int(np.sqrt(17 << 16)))
+    stats = norm.accumulate(norm.RowStats(), largest)
+    assert stats.largest == 1 << 31 and stats.squares == norm.LARGEST_SQUARES
+    assert norm.accumulate(stats, largest).squares == norm.LARGEST_SQUARES
+    wide_scale = norm.RowStats(code_scale=1 << 27)
+    assert norm.rescale(wide_scale, np.array([1 << 12]), (1 << 31) - 1).tolist() == [(1 << 31) - 1]
+    wide = norm.finish(norm.clear(norm.RowStats()), 5, 12)       # of nothing: as if the largest were 1
+    assert wide.inverse == 127 << 24 and wide.code_scale == (1 << 32) // (127 * int(np.sqrt(17 << 16)))
 
 
 @LAWS
@@ -296,8 +297,8 @@ def test_the_compiled_core_leaves_the_golden_numbers_whatever_the_program(seed):
         golden.run(program, token)
         fast.run(token)
     assert np.array_equal(golden.registers, fast.registers) and np.array_equal(golden.memory, fast.memory)
-    seen = golden.seen
-    assert fast.seen.tolist() == [seen.largest, seen.squares, seen.inverse, seen.worth]
+    stats = golden.row_stats
+    assert fast.row_stats.tolist() == [stats.largest, stats.squares, stats.inverse, stats.code_scale]
     assert fast.saturated == golden.saturated
     assert golden.registers.min() >= LOW and golden.registers.max() <= HIGH
 
@@ -479,7 +480,7 @@ def written(tmp_path):
 
 
 def test_time_prints_the_cycles(written, capsys):
-    arguments = ["--preset", "course", "--d", "16", "--lanes", "8", "--row-lanes", "4", "--port-bytes", "8",
+    arguments = ["--preset", "ternary", "--d", "16", "--lanes", "8", "--row-lanes", "4", "--port-bytes", "8",
                  "--burst-bytes", "16", "--outstanding", "3", "--read-latency", "5"]
     assert main(["time", written(PROGRAM), *arguments]) == 0
     program = assemble(PROGRAM, INSTRUCTION_SET, TernaryCore(SMALL).region_bytes)
@@ -490,7 +491,7 @@ def test_time_prints_the_cycles(written, capsys):
 def test_run_prints_numbers_that_follow_from_the_seed(written, capsys):
     shown = []
     for seed in ("1", "1", "2"):
-        assert main(["run", written(PROGRAM), "--preset", "course", "--d", "16", "--seed", seed]) == 0
+        assert main(["run", written(PROGRAM), "--preset", "ternary", "--d", "16", "--seed", seed]) == 0
         shown.append(capsys.readouterr().out)
     assert shown[0] == shown[1] != shown[2] and "memory written\n  out " in shown[0]
     assert "drawn at random, seed 1: x, w" in shown[0] and "did not fit into 32 bits: 0" in shown[0]
@@ -504,6 +505,6 @@ def test_run_prints_numbers_that_follow_from_the_seed(written, capsys):
     ("foo v1", [], "line 1, column 1: 'foo' is no instruction"), (PROGRAM, ["--address-bits", "8"], "no room is left"),
 ])
 def test_what_is_wrong_is_said_in_one_sentence(written, capsys, text, options, sentence):
-    assert main(["time", written(text), "--preset", "course", *options]) == 1
+    assert main(["time", written(text), "--preset", "ternary", *options]) == 1
     told = capsys.readouterr()
     assert sentence in told.err and told.out == "" and len(told.err.splitlines()) == 1

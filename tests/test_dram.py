@@ -180,7 +180,7 @@ def busy_memory(memory: Ddr4, rounds: int = 8) -> Ddr4:
             again = [("PRE", banks[pick]), ("ACT", banks[pick])]
             told += again if name == "again" else [(name, banks[pick])]
         for name, where in [*told, *(("PRE", where) for where in banks)]:
-            memory.tell(name, 0, *where, -1 if name == "REF" else 0)
+            memory.issue(name, 0, *where, -1 if name == "REF" else 0)
     return memory
 
 

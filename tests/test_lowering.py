@@ -12,6 +12,7 @@ from hardware_sim.isa import Instruction
 from hardware_sim.ternary_core import timing
 from hardware_sim.ternary_core.allocate import Allocation, Line
 from hardware_sim.ternary_core.check import check
+from hardware_sim.ternary_core.checkpoint import read_model
 from hardware_sim.ternary_core.decode import decode
 from hardware_sim.ternary_core.golden import Golden
 from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS
@@ -20,7 +21,7 @@ from hardware_sim.ternary_core.lowering import lower
 from hardware_sim.ternary_core.machine import TERNARY_CORE, WIDE, Machine
 from hardware_sim.ternary_core.model import sizes_of
 from hardware_sim.ternary_core.units import load_store, tmatmul
-from hardware_sim.ternary_core.weights import in_tiles, lower_model, tiles_of
+from hardware_sim.ternary_core.weights import in_tiles, lower_model, maps_of, tiles_of
 from mmf_teach.cost.sizes import sizes
 from mmf_teach.engine.ternary_core import scoreboard as compiled
 from mmf_teach.engine.ternary_core.values import Compiled
@@ -112,6 +113,24 @@ def test_the_loss_on_held_out_text_is_that_of_the_float_model(shipped, integers)
 
     text = shipped[1].encode((DATA / "corpus" / "held_out_excerpt.txt").read_text("utf-8"))[:4000]
     assert abs(engine_loss_nats(Accelerator(integers), text) - loss_nats(shipped[0], text)) < 0.002
+
+
+# A model's arrays.
+
+def test_a_stored_model_is_read_without_torch_as_the_integer_model_has_it(integers):
+    stored = read_model(SHIPPED_MODEL)
+    assert sizes_of(stored) == sizes_of(integers) == ModelSizes(vocab=65, width=128, inner=352, blocks=6)
+    assert np.array_equal(stored.embedding, integers.embedding)
+    for (name, one), (other_name, other) in zip(maps_of(stored), maps_of(integers), strict=True):
+        assert name == other_name and one.scale == other.scale
+        assert np.array_equal(one.trits, other.trits) and np.array_equal(one.bias, other.bias)
+    (lowered, memory), (other, wanted) = (lower_model(model, TERNARY_CORE) for model in (stored, integers))
+    assert lowered.program == other.program and np.array_equal(memory, wanted)
+
+
+def test_a_stored_model_of_another_form_is_refused():
+    with pytest.raises(ValueError, match="a transformer cannot be lowered"):
+        read_model(DATA / "checkpoints" / "dense_small")
 
 
 # The program.

@@ -52,9 +52,9 @@ def at_random(options: argparse.Namespace) -> int:
         for _ in range(options.programs):
             memory = random_programs.memory(machine, random)
             program = random_programs.program(machine, random, LENGTH)
-            seen = circuit.run(program, memory, token=1)
-            found = seen.differences(on_model(machine, program, memory, token=1))
-            differences, cycles, differ = differences + found, cycles + seen.cycles, differ + bool(found)
+            result = circuit.run(program, memory, token=1)
+            found = result.differences(on_model(machine, program, memory, token=1))
+            differences, cycles, differ = differences + found, cycles + result.cycles, differ + bool(found)
         print(f"{machine}: {options.programs} programs, {cycles:,} cycles", *differences, sep="\n", flush=True)
     return differ
 
@@ -66,10 +66,10 @@ def shipped(tokens: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         core = verilated.build(TERNARY_CORE, Path(folder), len(program))
         for token in range(1, tokens + 1):
-            seen = verilated.run(core, TERNARY_CORE, program, memory, token, len(program))
-            found = seen.differences(on_model(TERNARY_CORE, program, memory, token))
-            print(f"token {token}: {len(program)} instructions, {seen.cycles:,} cycles", *found, sep="\n", flush=True)
-            differ, memory = differ + bool(found), seen.memory.copy()
+            result = verilated.run(core, TERNARY_CORE, program, memory, token, len(program))
+            found = result.differences(on_model(TERNARY_CORE, program, memory, token))
+            print(f"token {token}: {len(program)} instructions, {result.cycles:,} cycles", *found, sep="\n", flush=True)
+            differ, memory = differ + bool(found), result.memory.copy()
     return differ
 
 

@@ -1,6 +1,6 @@
 """What can be known of a program before it runs: does it only read what somebody wrote, and write where it may?
 
-Course    notebook 10, "An instruction set of ten words"
+Course    notebook 13, "The model on the machine"
 """
 
 from collections.abc import Iterable, Sequence

@@ -41,11 +41,11 @@ class StoredModel(NamedTuple):
 def read_model(folder: Path) -> StoredModel:
     """The whole numbers of a model. ValueError for one of another form than the paper's."""
     config = json.loads((folder / "config.json").read_text("utf-8"))
+    require_form(config["kind"])
     stored = load_file(folder / "weights.safetensors")
     vocab, width = stored["embedding.weight"].shape
     inner = 5 * len(stored["blocks.0.channel_mixer.to_gate.packed"]) // width    # all trits but the last byte's filling
-    sizes = ModelSizes(vocab, width, inner, config["blocks"], config["kind"])
-    require_form(sizes)
+    sizes = ModelSizes(vocab, width, inner, config["blocks"])
     blocks = [
         StoredBlock(*(_linear(stored, f"blocks.{number}.{_mixer(own)}.{own}", shape_of(own, sizes)) for own in MAPS))
         for number in range(sizes.blocks)

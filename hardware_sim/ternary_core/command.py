@@ -1,6 +1,6 @@
-"""Our core on the command line: preset course.
+"""Our core on the command line: preset ternary.
 
-Course    notebooks 10, "An instruction set of ten words", and 11, "Counting cycles"
+Course    notebook 13, "The model on the machine"
 """
 
 import argparse

@@ -44,12 +44,12 @@ class Layout:
         return -(-width // self.machine.d)
 
     @property
-    def wide(self) -> int:
+    def width_tiles(self) -> int:
         """Registers of the stream."""
         return self.tiles(self.sizes.width)
 
     @property
-    def deep(self) -> int:
+    def inner_tiles(self) -> int:
         """Registers of the channel mixer's inside."""
         return self.tiles(self.sizes.inner)
 
@@ -66,16 +66,16 @@ def names(sizes: Sizes) -> list[str]:
     return [f"b{block}.{own}" for block in range(sizes.blocks) for own in MAPS] + [HEAD]
 
 
-def require_form(sizes: Sizes) -> None:
+def require_form(kind: str) -> None:
     """ValueError for a model of a form that our core cannot run."""
-    if sizes.kind != "matmul_free":
+    if kind != "matmul_free":
         raise ValueError(
-            f"a {sizes.kind} cannot be lowered: our core runs MatMul-free models in the paper's form (matmul_free)")
+            f"a {kind} cannot be lowered: our core runs MatMul-free models in the paper's form (matmul_free)")
 
 
 def place(sizes: Sizes, machine: Machine, biased: Collection[str] = BIASED, work_vectors: int = 0) -> Layout:
     """Regions for a model, one after the other. ValueError for another form than the paper's, or a vector too wide."""
-    require_form(sizes)
+    require_form(sizes.kind)
     d, placing = machine.d, Placing()
     vector, wide = machine.vector_bytes, -(-sizes.width // d)
     widest = max(wide * d, sizes.inner)
@@ -103,15 +103,15 @@ def address_names(layout: Layout, work_vectors: int) -> dict[str, int]:
         for part in range(count):
             found[name if count == 1 else f"{name}.{part}"] = region.start + part * size
 
-    for part in range(layout.wide):
-        found["embedding" if layout.wide == 1 else f"embedding.{part}"] = (
+    for part in range(layout.width_tiles):
+        found["embedding" if layout.width_tiles == 1 else f"embedding.{part}"] = (
             layout.embedding.start + part * machine.vector_bytes)
     for name, region in layout.trits.items():
         each(name, region, machine.tile_bytes)
     for region in layout.bias.values():
         each(region.name, region, machine.vector_bytes)
     for block in range(layout.sizes.blocks):
-        size = layout.wide * machine.vector_bytes
+        size = layout.width_tiles * machine.vector_bytes
         memory = Region("", layout.memories.start + block * size, size, MEMORY)
         each(f"b{block}.memory", memory, machine.vector_bytes)
     each("scores", layout.scores, machine.vector_bytes)

@@ -1,6 +1,6 @@
 """The sizes of our core: everything that a designer may choose, and nothing that follows from it.
 
-Course    notebooks 11, "Counting cycles", and 13, "The model on the machine"
+Course    notebook 13, "The model on the machine"
 """
 
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
     config = read_config(options.model)
     large = config.kind == RELEASED          # its trits stay packed, and memory is worth a word
     if options.engine == "machine":
-        require_form(config)                 # before a large file is read for nothing
+        require_form(config.kind)            # before a large file is read for nothing
     model, vocabulary = load_model(options.model, packed=large)
     if options.seed < 0:
         raise ValueError(f"a seed is a number from zero up, not {options.seed}")
