@@ -17,7 +17,7 @@ from mmf_teach.files import write_files
 
 PRESETS = {
     "paper2024": "hardware_sim.paper2024.command",
-    "course": "hardware_sim.ternary_core.command",
+    "ternary": "hardware_sim.ternary_core.command",
 }
 COMMANDS = {
     "time": "print how many clock cycles a program takes",

@@ -1,4 +1,4 @@
-"""Joules of a trace: what was done and moved, times what each costs; every row keeps the kind of its cost.
+"""Joules of a program: what was done and moved, times what each costs; every row keeps the kind of its cost.
 
 Course    notebook 14, "Joules per token"
 Equation  E = Σ count × cost; a range of the cost is a range of the energy
@@ -6,11 +6,9 @@ Left out  leakage, the clock's own energy, wires between the units, the memory's
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from hardware_sim.trace import Event
-from mmf_teach.cost.energy import BITS
-from mmf_teach.quantity import Quantity, load
+from mmf_teach.quantity import BITS, Quantity, load
 
 PER = {"pJ/operation": 1, "pJ/instruction": 1, **BITS}       # how much of what is counted one cost is for
 MOVED = "memory bits"
@@ -29,11 +27,6 @@ def costs(memory: str = "ddr4") -> dict[str, Quantity]:
     """What each thing costs; `memory` is an entry of data/energy/memory.toml. KeyError for one that is none."""
     found = {what: load(table)[entry] for what, (table, entry) in COSTS.items()}
     return found | {MOVED: load("memory")[memory]}
-
-
-def mnemonics(events: Iterable[Event]) -> Counter:
-    """How often each mnemonic occurs in a trace."""
-    return Counter(event.text.partition(" ")[0] for event in events)
 
 
 def counts(done: Mapping[str, int], moved_bytes: int, actions: Actions) -> Counter:

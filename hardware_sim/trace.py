@@ -66,27 +66,6 @@ def named(events: Sequence[Event], texts: Sequence[str]) -> list[Event]:
     return [event._replace(text=texts[event.number]) for event in events]
 
 
-def waveform(events: Sequence[Event]) -> list[str]:
-    """One line an instruction, one letter a cycle: - waits to be issued, > is issued, # is at work, . neither.
-
-    >>> waveform([Event("a", 0, "x", 1, 4, "", 0), Event("b", 1, "y", 5, 6, "v0", 0)])
-    ['>###..', '.--->#']
-    """
-    width = total_cycles(events) - 1
-    lines = []
-    for event, waited in zip(events, waits(events), strict=True):
-        line = "." * (event.issued - waited) + "-" * waited + ">" + "#" * (event.end - event.start)
-        lines.append(line.ljust(width, "."))
-    return lines
-
-
-def roofline_point(events: Sequence[Event], operations: int) -> tuple[float, float]:
-    """Operations for each byte moved, and operations done in each cycle. ValueError when no byte was moved."""
-    if not moved(events):
-        raise ValueError("the program moves no bytes: there is no intensity to place on a roofline")
-    return operations / moved(events), operations / total_cycles(events)
-
-
 def to_json(events: Sequence[Event]) -> str:
     """The events as one JSON document, times in cycles."""
     rows = ",\n    ".join(json.dumps(event._asdict()) for event in events)

@@ -11,6 +11,7 @@ from pathlib import Path
 from mmf_teach.paths import DATA
 
 KINDS = ("quoted", "measured", "simulated", "modelled")
+BITS = {"pJ/bit": 1, "pJ/byte": 8, "pJ/64 bits": 64}         # a cost of moving: how many bits one unit of it is for
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hardware_sim.assembler import ProgramError, assemble, disassemble
-from hardware_sim.paper2024.isa import OPERATIONS, PUBLISHED
+from hardware_sim.paper2024.isa import INSTRUCTION_SET, OPERATIONS
 from hardware_sim.paper2024.machine import TOKEN_MIXER, paper2024
 
 WIDTH_8 = paper2024(8, 1, 1)                 # vectors of 8 bytes, matrices of 16
 
 
 def program(text: str):
-    return assemble(text, PUBLISHED, WIDTH_8.region_bytes)
+    return assemble(text, INSTRUCTION_SET, WIDTH_8.region_bytes)
 
 
 @st.composite
@@ -28,7 +28,7 @@ def lines(draw):
 @given(st.lists(lines() | st.sampled_from(["", "   ", "; only a comment"]), max_size=12))
 def test_assembling_undoes_disassembling(written):
     first = program("\n".join(written))
-    second = program(disassemble(first, PUBLISHED))
+    second = program(disassemble(first, INSTRUCTION_SET))
     assert (second.instructions, dict(second.names)) == (first.instructions, dict(first.names))
 
 
@@ -90,7 +90,7 @@ def test_a_mistake_is_named_with_its_line_and_column(text, line, column, problem
 def test_a_name_for_which_no_room_is_left_is_named():
     large = paper2024(1 << 17, 1, 1)         # a matrix of 4 GiB; the memory has 8
     with pytest.raises(ProgramError, match=r"line 3, column 15: no room is left for 'three': it needs 4294967296"):
-        assemble("tmatmul v0,v1,one\ntmatmul v0,v1,two\ntmatmul v0,v1,three", PUBLISHED, large.region_bytes)
+        assemble("tmatmul v0,v1,one\ntmatmul v0,v1,two\ntmatmul v0,v1,three", INSTRUCTION_SET, large.region_bytes)
 
 
 @settings(max_examples=300)

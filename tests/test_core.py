@@ -2,15 +2,13 @@
 
 from itertools import combinations, pairwise
 
-import pytest
 from hypothesis import given, settings, strategies as st
 
-from hardware_sim.assembler import assemble
 from hardware_sim.isa import Instruction
-from hardware_sim.paper2024.isa import OPERATIONS, PUBLISHED
+from hardware_sim.paper2024.isa import OPERATIONS
 from hardware_sim.paper2024.machine import paper2024
 from hardware_sim.scoreboard import PORT, Work, run, schedule
-from hardware_sim.trace import Event, busy, moved, named, roofline_point, stalls, total_cycles, waits, waveform
+from hardware_sim.trace import Event, busy, moved, named, stalls, total_cycles, waits
 
 works = st.lists(st.builds(
     lambda unit, registers, cycles, port, early: Work(
@@ -18,6 +16,15 @@ works = st.lists(st.builds(
     unit=st.sampled_from(["", "a", "b", "c"]), registers=st.lists(st.integers(0, 4), max_size=3).map(tuple),
     cycles=st.integers(0, 9), port=st.booleans(), early=st.integers(0, 3)), max_size=12)
 widths, latencies = st.sampled_from([2, 4, 6, 8, 16]), st.integers(1, 12)
+
+
+def waveform(events: list[Event]) -> list[str]:
+    """One line an instruction, one letter a cycle: - waits to be issued, > is issued, # is at work, . neither."""
+    lines = [
+        "." * (event.issued - waited) + "-" * waited + ">" + "#" * (event.end - event.start)
+        for event, waited in zip(events, waits(events), strict=True)
+    ]
+    return [line.ljust(total_cycles(events) - 1, ".") for line in lines]
 
 
 @st.composite
@@ -175,11 +182,3 @@ def test_views_only_read_the_events(program):
     assert sum(busy(events).values()) == sum(event.end - event.start for event in events)
     assert [event.text for event in named(events, [str(n) for n in range(len(events))])] == [
         str(event.number) for event in events]
-
-
-def test_a_roofline_point_is_operations_a_byte_and_operations_a_cycle():
-    events = run(assemble("tmatmul v0,v1,w", PUBLISHED), paper2024(4, 1, 1))
-    assert moved(events) == 4 and total_cycles(events) == 1 + 3 + 1 + 16 + 4 + 1
-    assert roofline_point(events, operations=16) == (4.0, 16 / 26)
-    with pytest.raises(ValueError, match="moves no bytes"):
-        roofline_point(run([Instruction("nop")], paper2024(4, 1, 1)), 16)

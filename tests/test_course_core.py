@@ -9,21 +9,22 @@ from hypothesis import given, settings, strategies as st
 
 from hardware_sim.__main__ import main
 from hardware_sim.assembler import assemble, disassemble
-from hardware_sim.dram.simple import Bus
+from hardware_sim.dram.bus import Bus
 from hardware_sim.isa import Instruction
 from hardware_sim.scoreboard import PORT, run
 from hardware_sim.ternary_core import timing
 from hardware_sim.ternary_core.check import check
-from hardware_sim.ternary_core.cost_table import CourseCore
-from hardware_sim.ternary_core.decode import decode
+from hardware_sim.ternary_core.cost_table import TernaryCore
+from hardware_sim.ternary_core.decode import decode, instructions
 from hardware_sim.ternary_core.golden import HIGH, LOW, Golden
 from hardware_sim.ternary_core.image import CONSTANT, MEMORY, WORK, AddressMap, Region
-from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS, TMATMUL
-from hardware_sim.ternary_core.machine import COURSE, WIDE, Machine
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS, TMATMUL
+from hardware_sim.ternary_core.machine import TERNARY_CORE, WIDE, Machine
 from hardware_sim.ternary_core.read_stream import Stream, stream
 from hardware_sim.ternary_core.units import load_store, norm, rowwise, tmatmul
 from hardware_sim.trace import moved, total_cycles
-from mmf_teach.engine.ternary_core_values import Compiled, _root
+from mmf_teach.engine.ternary_core import scoreboard as compiled
+from mmf_teach.engine.ternary_core.values import Compiled, _root
 from mmf_teach.ternary import fixed_point as fp
 
 SMALL = Machine(d=16, lanes=8, row_lanes=4, port_bytes=8, burst_bytes=16, outstanding=3, read_latency=5)
@@ -76,19 +77,19 @@ def machines(draw, **fixed):
 @LAWS
 @given(st.sampled_from(list(OPERATIONS)), st.data())
 def test_every_instruction_survives_its_word_and_its_text(mnemonic, data):
-    kinds = {name: COURSE_SET.kinds[name] for name in OPERATIONS[mnemonic].names}
+    kinds = {name: INSTRUCTION_SET.kinds[name] for name in OPERATIONS[mnemonic].names}
     ranges = st.fixed_dictionaries({name: st.integers(kind.low, kind.limit - 1) for name, kind in kinds.items()})
     instruction = Instruction(mnemonic, data.draw(ranges))
-    assert COURSE_SET.decode(COURSE_SET.encode(instruction)) == instruction
-    assert list(assemble(COURSE_SET.text(instruction), COURSE_SET)) == [instruction]
-    assert COURSE_SET.from_bytes(COURSE_SET.to_bytes([instruction, instruction])) == [instruction] * 2
+    assert INSTRUCTION_SET.decode(INSTRUCTION_SET.encode(instruction)) == instruction
+    assert list(assemble(INSTRUCTION_SET.text(instruction), INSTRUCTION_SET)) == [instruction]
+    assert INSTRUCTION_SET.from_bytes(INSTRUCTION_SET.to_bytes([instruction, instruction])) == [instruction] * 2
 
 
 @LAWS
 @given(st.binary(max_size=60) | st.binary(min_size=14, max_size=14))
 def test_bytes_at_random_are_a_program_or_a_sentence(stored):
     try:
-        assert COURSE_SET.to_bytes(COURSE_SET.from_bytes(stored)) == stored
+        assert INSTRUCTION_SET.to_bytes(INSTRUCTION_SET.from_bytes(stored)) == stored
     except ValueError as problem:
         assert len(str(problem)) > 20
 
@@ -97,8 +98,8 @@ def test_bytes_at_random_are_a_program_or_a_sentence(stored):
 @given(st.text(max_size=40) | st.from_regex(r"(\w{2,4} ?[vw]?\d*,?[@x]?\d{0,9}\n){1,3}", fullmatch=True))
 def test_text_at_random_is_a_program_or_a_sentence_with_its_line(text):
     try:
-        program = assemble(text, COURSE_SET, CourseCore(SMALL).region_bytes)
-        again = assemble(disassemble(program, COURSE_SET), COURSE_SET, CourseCore(SMALL).region_bytes)
+        program = assemble(text, INSTRUCTION_SET, TernaryCore(SMALL).region_bytes)
+        again = assemble(disassemble(program, INSTRUCTION_SET), INSTRUCTION_SET, TernaryCore(SMALL).region_bytes)
         assert [i.mnemonic for i in again] == [i.mnemonic for i in program]
     except ValueError as problem:
         assert str(problem).startswith("line ")
@@ -116,7 +117,7 @@ def test_text_at_random_is_a_program_or_a_sentence_with_its_line(text):
 ])
 def test_a_machine_that_cannot_be_built_is_refused(sizes, sentence):
     with pytest.raises(ValueError, match=sentence):
-        replace(COURSE, **sizes)
+        replace(TERNARY_CORE, **sizes)
 
 
 # Memory.
@@ -189,25 +190,26 @@ def test_rows_are_what_the_formats_say(a, b, s):
 @LAWS
 @given(st.lists(st.integers(-(2**20), 2**20), min_size=1, max_size=70), st.integers(10, 20), st.integers(0, 2**23))
 def test_a_wide_vector_is_normed_in_parts_as_in_one_piece(values, bits, w):
-    x, seen = np.array(values), norm.clear(norm.Seen(largest=99, squares=99, inverse=1, worth=1))
+    x, stats = np.array(values), norm.clear(norm.RowStats(largest=99, squares=99, inverse=1, code_scale=1))
     for first in range(0, len(x), 16):
-        seen = norm.accumulate(seen, np.pad(x[first:first + 16], (0, 16))[:16])
-    seen = norm.finish(seen, len(x), bits)
+        stats = norm.accumulate(stats, np.pad(x[first:first + 16], (0, 16))[:16])
+    stats = norm.finish(stats, len(x), bits)
     codes, largest = fp.codes(x)
-    worth = fp.code_scale(largest, fp.root_mean_square(x, bits))
-    assert norm.code(seen, x).tolist() == codes.tolist() and seen.worth == int(worth[0])
+    code_scale = fp.code_scale(largest, fp.root_mean_square(x, bits))
+    assert norm.code(stats, x).tolist() == codes.tolist() and stats.code_scale == int(code_scale[0])
     sums = x >> 4
-    assert norm.rescale(seen, sums, w).tolist() == fp.rescale(sums[None], worth[None], w)[0].tolist()
+    assert norm.rescale(stats, sums, w).tolist() == fp.rescale(sums[None], code_scale[None], w)[0].tolist()
 
 
 def test_sums_of_squares_and_multipliers_stop_where_their_registers_end():
     largest = np.full(4, LOW)
-    seen = norm.accumulate(norm.Seen(), largest)
-    assert seen.largest == 1 << 31 and seen.squares == norm.LARGEST_SQUARES
-    assert norm.accumulate(seen, largest).squares == norm.LARGEST_SQUARES
-    assert norm.rescale(norm.Seen(worth=1 << 27), np.array([1 << 12]), (1 << 31) - 1).tolist() == [(1 << 31) - 1]
-    wide = norm.finish(norm.clear(norm.Seen()), 5, 12)       # nothing seen: as if the largest were 1
-    assert wide.inverse == 127 << 24 and wide.worth == (1 << 32) // (127 * int(np.sqrt(17 << 16)))
+    stats = norm.accumulate(norm.RowStats(), largest)
+    assert stats.largest == 1 << 31 and stats.squares == norm.LARGEST_SQUARES
+    assert norm.accumulate(stats, largest).squares == norm.LARGEST_SQUARES
+    wide_scale = norm.RowStats(code_scale=1 << 27)
+    assert norm.rescale(wide_scale, np.array([1 << 12]), (1 << 31) - 1).tolist() == [(1 << 31) - 1]
+    wide = norm.finish(norm.clear(norm.RowStats()), 5, 12)       # of nothing: as if the largest were 1
+    assert wide.inverse == 127 << 24 and wide.code_scale == (1 << 32) // (127 * int(np.sqrt(17 << 16)))
 
 
 @LAWS
@@ -246,7 +248,7 @@ def test_along_a_row_takes_the_row_and_one_cycle_to_begin():
 # Values: the golden simulator, and the compiled one.
 
 def test_a_program_by_hand():
-    core = CourseCore(SMALL)
+    core = TernaryCore(SMALL)
     program = assemble("""
         ldv v0,x
         add v1,v0,v0            ; twice
@@ -255,7 +257,7 @@ def test_a_program_by_hand():
         sv  v3,out
         end
         sv  v0,out              ; nobody gets here
-    """, COURSE_SET, core.region_bytes)
+    """, INSTRUCTION_SET, core.region_bytes)
     memory = np.zeros(192, np.uint8)
     memory[:64] = load_store.store(np.arange(-8, 8))
     golden = Golden(SMALL, memory)
@@ -295,8 +297,8 @@ def test_the_compiled_core_leaves_the_golden_numbers_whatever_the_program(seed):
         golden.run(program, token)
         fast.run(token)
     assert np.array_equal(golden.registers, fast.registers) and np.array_equal(golden.memory, fast.memory)
-    seen = golden.seen
-    assert fast.seen.tolist() == [seen.largest, seen.squares, seen.inverse, seen.worth]
+    stats = golden.row_stats
+    assert fast.row_stats.tolist() == [stats.largest, stats.squares, stats.inverse, stats.code_scale]
     assert fast.saturated == golden.saturated
     assert golden.registers.min() >= LOW and golden.registers.max() <= HIGH
 
@@ -345,14 +347,17 @@ def test_random_programs_do_saturate():
 
 @LAWS
 @given(st.integers(0, 10**6), machines())
-def test_the_compiled_scoreboard_gives_every_event_of_the_naive_one(seed, machine):
+def test_the_compiled_scoreboard_gives_every_event_of_the_scoreboard_itself(seed, machine):
     program = random_program(np.random.default_rng(seed), 40, machine)
-    events, fast = run(program, CourseCore(machine)), timing.time(decode(program), machine)
-    assert fast.events(program) == events and fast.cycles == total_cycles(events) and fast.bytes == moved(events)
+    table = decode(program)
+    events, fast = run(program, TernaryCore(machine)), compiled.time(table, machine)
+    assert fast.events() == events and fast.cycles == total_cycles(events) and fast.bytes == moved(events)
+    assert timing.count_cycles(table, machine) == compiled.count_cycles(table, machine) == fast.cycles
+    assert instructions(table) == program, "a decoded program is the program"
 
 
 def test_an_empty_program_takes_no_time():
-    assert timing.time(decode([]), SMALL).cycles == total_cycles(run([], CourseCore(SMALL))) == 0
+    assert compiled.time(decode([]), SMALL).cycles == total_cycles(run([], TernaryCore(SMALL))) == 0
 
 
 SLOWER = {
@@ -366,7 +371,7 @@ SLOWER = {
 @given(st.integers(0, 10**6), machines(), st.sampled_from(list(SLOWER)))
 def test_a_slower_machine_never_finishes_anything_earlier(seed, machine, what):
     table = decode(random_program(np.random.default_rng(seed), 30, machine))
-    fast, slow = (timing.time(table, m) for m in (machine, replace(machine, **{what: SLOWER[what](machine)})))
+    fast, slow = (compiled.time(table, m) for m in (machine, replace(machine, **{what: SLOWER[what](machine)})))
     assert (fast.ends <= slow.ends).all() and (fast.starts <= slow.starts).all()
 
 
@@ -374,14 +379,14 @@ def test_a_slower_machine_never_finishes_anything_earlier(seed, machine, what):
 @given(st.integers(0, 10**6), machines())
 def test_no_program_is_faster_than_its_bytes_its_units_or_its_longest_chain(seed, machine):
     program = random_program(np.random.default_rng(seed), 40, machine)
-    fast = timing.time(decode(program), machine)
+    fast = compiled.time(decode(program), machine)
     assert fast.cycles >= fast.bytes / machine.port_bytes                    # the roof of memory,
     assert fast.cycles >= len(program)                                       # of issuing,
     adding = sum(i.mnemonic in ("tmm", "tma") for i in program) * machine.d**2
     assert fast.cycles >= ceil(adding / machine.lanes)                       # of the lanes,
     written, chain = {}, 0
     for instruction in program:              # and what each result must wait for: the registers that it reads
-        core = CourseCore(machine).work(instruction)
+        core = TernaryCore(machine).work(instruction)
         begin = max((written.get(register, 0) for register in core.registers), default=0)
         if "y" in instruction.operands:
             written[instruction["y"]] = begin + core.cycles
@@ -393,7 +398,7 @@ def test_no_program_is_faster_than_its_bytes_its_units_or_its_longest_chain(seed
 @given(st.integers(0, 10**6), machines())
 def test_registers_units_and_the_port_serve_one_at_a_time(seed, machine):
     program = random_program(np.random.default_rng(seed), 30, machine)
-    core = CourseCore(machine)
+    core = TernaryCore(machine)
     works, events = [core.work(i) for i in program], run(program, core)
     kept = {}
     for work, event in zip(works, events, strict=True):
@@ -411,16 +416,16 @@ def test_time_knows_no_numbers():
     program = random_program(dice, 50, SMALL)
     other = [replace(i, operands={**i.operands, **{name: 7 for name in ("w", "s", "n") if name in i.operands}})
              for i in program]
-    assert timing.time(decode(program), SMALL).ends.tolist() == timing.time(decode(other), SMALL).ends.tolist()
+    assert compiled.time(decode(program), SMALL).ends.tolist() == compiled.time(decode(other), SMALL).ends.tolist()
 
 
 def test_with_two_buffers_tiles_stream_without_a_gap():
     """The cycle in which the next is issued, no more; with one buffer the latency and the copying out lie between."""
-    program = assemble("".join(f"tmm v{y},v0,{y * WIDE.tile_bytes}\n" for y in range(1, 6)), COURSE_SET)
-    fast = timing.time(decode(program), WIDE)
+    program = assemble("".join(f"tmm v{y},v0,{y * WIDE.tile_bytes}\n" for y in range(1, 6)), INSTRUCTION_SET)
+    fast = compiled.time(decode(program), WIDE)
     gaps = np.diff(fast.starts).tolist()
     assert gaps == [WIDE.d**2 // WIDE.lanes + 1] * 4
-    slow = timing.time(decode(program), replace(WIDE, double_buffer=False))
+    slow = compiled.time(decode(program), replace(WIDE, double_buffer=False))
     assert np.diff(slow.starts).tolist() == [tmatmul.cycles(WIDE) + 1] * 4
 
 
@@ -442,12 +447,12 @@ MAP = AddressMap((Region("w", 0, 64, CONSTANT), Region("h", 64, 64, MEMORY), Reg
 ])
 def test_an_unsound_program_is_refused_with_the_place_and_the_reason(text, sentence):
     with pytest.raises(ValueError, match=sentence):
-        check(assemble(text, COURSE_SET), MAP, replace(SMALL, address_bits=16))
+        check(assemble(text, INSTRUCTION_SET), MAP, replace(SMALL, address_bits=16))
 
 
 def test_a_sound_program_is_not():
     norm_and_product = "ldv v0,64\nclr\nacc v0\nfin 16,12\ncode v1,v0\ntmm v2,v1,0\ntma v2,v1,0\n"
-    check(assemble(norm_and_product + "sv v2,192\nldv v3,192\nsv v3,64\nend", COURSE_SET), MAP, SMALL)
+    check(assemble(norm_and_product + "sv v2,192\nldv v3,192\nsv v3,64\nend", INSTRUCTION_SET), MAP, SMALL)
 
 
 def test_regions_that_overlap_or_lie_outside_are_refused():
@@ -475,18 +480,18 @@ def written(tmp_path):
 
 
 def test_time_prints_the_cycles(written, capsys):
-    arguments = ["--preset", "course", "--d", "16", "--lanes", "8", "--row-lanes", "4", "--port-bytes", "8",
+    arguments = ["--preset", "ternary", "--d", "16", "--lanes", "8", "--row-lanes", "4", "--port-bytes", "8",
                  "--burst-bytes", "16", "--outstanding", "3", "--read-latency", "5"]
     assert main(["time", written(PROGRAM), *arguments]) == 0
-    program = assemble(PROGRAM, COURSE_SET, CourseCore(SMALL).region_bytes)
-    assert int(capsys.readouterr().out) == total_cycles(run(program, CourseCore(SMALL)))
+    program = assemble(PROGRAM, INSTRUCTION_SET, TernaryCore(SMALL).region_bytes)
+    assert int(capsys.readouterr().out) == total_cycles(run(program, TernaryCore(SMALL)))
     assert main(["time", written(PROGRAM), "--single-buffer", *arguments]) == 0
 
 
 def test_run_prints_numbers_that_follow_from_the_seed(written, capsys):
     shown = []
     for seed in ("1", "1", "2"):
-        assert main(["run", written(PROGRAM), "--preset", "course", "--d", "16", "--seed", seed]) == 0
+        assert main(["run", written(PROGRAM), "--preset", "ternary", "--d", "16", "--seed", seed]) == 0
         shown.append(capsys.readouterr().out)
     assert shown[0] == shown[1] != shown[2] and "memory written\n  out " in shown[0]
     assert "drawn at random, seed 1: x, w" in shown[0] and "did not fit into 32 bits: 0" in shown[0]
@@ -500,6 +505,6 @@ def test_run_prints_numbers_that_follow_from_the_seed(written, capsys):
     ("foo v1", [], "line 1, column 1: 'foo' is no instruction"), (PROGRAM, ["--address-bits", "8"], "no room is left"),
 ])
 def test_what_is_wrong_is_said_in_one_sentence(written, capsys, text, options, sentence):
-    assert main(["time", written(text), "--preset", "course", *options]) == 1
+    assert main(["time", written(text), "--preset", "ternary", *options]) == 1
     told = capsys.readouterr()
     assert sentence in told.err and told.out == "" and len(told.err.splitlines()) == 1

@@ -1,6 +1,7 @@
 """An import only ever points to a line above its own: the dictionary below is the map of the project."""
 
 import ast
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -31,7 +32,6 @@ MAY_IMPORT = {                               # the reading order: a group knows 
 MAY_IMPORT["tools"] = " ".join(MAY_IMPORT)
 MAY_IMPORT["__main__"] = "exit_code tools"
 STILL = {                                    # what has not moved out of the textbooks yet: to be emptied
-    "hardware_sim": "model engine reference cost",
     "lesson": "checks",
 }
 MAY_IMPORT = {group: f"{allowed} {STILL.get(group, '')}" for group, allowed in MAY_IMPORT.items()}
@@ -136,6 +136,29 @@ def test_what_needs_no_torch_is_imported_without_it(module):
         if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
     }
     assert "torch" not in first
+
+
+def others_packages(source: str) -> set[str]:
+    """What a text imports of other people's, wherever in it."""
+    found = {
+        (node.module if isinstance(node, ast.ImportFrom) else alias.name).partition(".")[0]
+        for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+    }
+    return found - sys.stdlib_module_names - {"mmf_teach", "hardware_sim"}
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if group(module) == "hardware_sim"])
+def test_the_textbook_of_the_machine_is_numpy_only(module):
+    """Nothing is compiled in it: circuits are Amaranth's, a study may share its work between processes."""
+    more = {"hardware_sim.rtl": {"amaranth"}, "hardware_sim.studies": {"joblib"}}.get(module.rpartition(".")[0], set())
+    if module == "hardware_sim.ternary_core.checkpoint":
+        more = {"safetensors"}
+    assert others_packages(MODULES[module].read_text("utf-8")) <= {"numpy", "jaxtyping"} | more
+
+
+def test_compiled_code_in_the_textbook_of_the_machine_is_found():
+    assert others_packages("import sys\ndef f():\n    from numba.core import njit\n    import numpy as np") == {
+        "numba", "numpy"}
 
 
 @pytest.mark.parametrize("path", FILES + OTHERS, ids=lambda path: str(path.relative_to(ROOT)))

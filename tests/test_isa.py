@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from hardware_sim.isa import Instruction, InstructionSet, Kind, Operation
-from hardware_sim.paper2024.isa import BOARD, OPERATIONS, PUBLISHED, REGISTERS, SIMULATED, instruction_set
+from hardware_sim.paper2024.isa import BOARD, INSTRUCTION_SET, OPERATIONS, REGISTERS, SIMULATED, instruction_set
 
 SHORT = instruction_set(SIMULATED)
 
@@ -47,7 +47,7 @@ def test_decoding_undoes_encoding(instruction):
 
 @given(instructions(BOARD))
 def test_decoding_undoes_encoding_on_the_board_too(instruction):
-    assert PUBLISHED.decode(PUBLISHED.encode(instruction)) == instruction
+    assert INSTRUCTION_SET.decode(INSTRUCTION_SET.encode(instruction)) == instruction
 
 
 @given(st.integers(0, (1 << 33) - 1) | instructions().map(SHORT.encode).flatmap(
@@ -115,5 +115,5 @@ def test_a_number_that_its_field_cannot_hold_is_refused():
 
 def test_text_shows_a_name_where_an_address_has_one():
     load = Instruction("ldv", {"y": 1, "@": 6})
-    assert (PUBLISHED.text(load), PUBLISHED.text(load, {6: "x"})) == ("ldv v1,0x6", "ldv v1,x")
-    assert PUBLISHED.text(Instruction("nop")) == "nop"
+    assert (INSTRUCTION_SET.text(load), INSTRUCTION_SET.text(load, {6: "x"})) == ("ldv v1,0x6", "ldv v1,x")
+    assert INSTRUCTION_SET.text(Instruction("nop")) == "nop"

@@ -1,4 +1,4 @@
-"""The design ladder: each rung is simulated, changes one thing and stays under its roofs; the last saturates memory."""
+"""The design ladder: each step is simulated, changes one thing and stays under its roofs; the last saturates memory."""
 
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -7,36 +7,37 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hardware_sim import scoreboard as core
-from hardware_sim.dram.simple import Bus, FixedLatency
+from hardware_sim.dram.bus import Bus
+from hardware_sim.dram.fixed_latency import FixedLatency
 from hardware_sim.paper2024.machine import facts
 from hardware_sim.paper2024.units import tmatmul
 from hardware_sim.studies.ladder import (
     BEAT,
     PENDING,
     changes,
-    climb,
-    needed_gigabytes_per_second,
-    projection,
+    design_steps,
     roof,
     table,
     tiles_of,
     trits_of,
 )
-from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.studies.projection import needed_gigabytes_per_second, projection
+from hardware_sim.ternary_core.cost_table import TernaryCore
 from hardware_sim.ternary_core.lowering import lower
 from hardware_sim.ternary_core.machine import Machine
-from hardware_sim.ternary_core.timing import token_timing
+from hardware_sim.ternary_core.timing import count_cycles, moved_bytes, token_cycles, token_table
 from hardware_sim.trace import moved, total_cycles
 from mmf_teach.cost.closed_form import matrix_weights
 from mmf_teach.cost.sizes import sizes
+from mmf_teach.engine.ternary_core import scoreboard as compiled
 from mmf_teach.lesson.figures.design_ladder import design_ladder
 
 LARGE = sizes("370M", "matmul_free")
 
 
 @pytest.fixture(scope="module")
-def rungs():
-    return list(climb(LARGE))
+def steps():
+    return list(design_steps(LARGE, compiled.count_cycles))
 
 
 # What a model asks for
@@ -56,70 +57,70 @@ def test_tiles_cover_every_matrix_and_none_is_left_over():
     assert tiles_of(config, 1) == trits_of(config)
 
 
-# The rungs
+# The steps
 
 
-def test_the_first_three_rungs_are_the_published_core_one_tile_after_the_other(rungs):
+def test_the_first_three_steps_are_the_published_core_one_tile_after_the_other(steps):
     latency, tiles = facts()["read_latency"].value, tiles_of(LARGE, 512)
     memories = [FixedLatency(latency), Bus(latency, PENDING), Bus(latency, PENDING, width=BEAT)]
-    for rung, memory in zip(rungs[:3], memories, strict=True):
-        assert rung.cycles == tiles * tmatmul.cycles(512, memory) and rung.machine is None
-        assert rung.bytes == tiles * 512 * 512 // 4 and rung.lanes == 1 and rung.clock_mhz == facts()["clock"].value
-    assert rungs[0].cycles / (60e6) == pytest.approx(19.5, abs=0.1)              # seconds for a single token
-    assert [rung.port_bytes for rung in rungs[:3]] == [1, 1, BEAT]
+    for step, memory in zip(steps[:3], memories, strict=True):
+        assert step.cycles == tiles * tmatmul.cycles(512, memory) and step.machine is None
+        assert step.bytes == tiles * 512 * 512 // 4 and step.lanes == 1 and step.clock_mhz == facts()["clock"].value
+    assert steps[0].cycles / (60e6) == pytest.approx(19.5, abs=0.1)              # seconds for a single token
+    assert [step.port_bytes for step in steps[:3]] == [1, 1, BEAT]
 
 
-def test_our_core_begins_with_the_lane_the_memory_and_the_clock_of_the_rung_before(rungs):
-    before, ours = rungs[2], rungs[3]
+def test_our_core_begins_with_the_lane_the_memory_and_the_clock_of_the_step_before(steps):
+    before, ours = steps[2], steps[3]
     assert (ours.lanes, ours.port_bytes, ours.clock_mhz) == (before.lanes, before.port_bytes, before.clock_mhz)
     assert ours.machine.d == 512 and ours.machine.outstanding == PENDING and ours.machine.row_lanes == 1
     assert ours.cycles == pytest.approx(before.cycles, rel=0.01)         # so nothing is gained by changing cores
 
 
-def test_every_later_rung_changes_what_its_name_says_and_nothing_else(rungs):
-    for before, rung in pairwise(rungs[3:]):
+def test_every_later_step_changes_what_its_name_says_and_nothing_else(steps):
+    for before, step in pairwise(steps[3:]):
         changed = {
-            name for name, value in asdict(rung.machine).items() if value != asdict(before.machine)[name]}
+            name for name, value in asdict(step.machine).items() if value != asdict(before.machine)[name]}
         assert changed == {"16 lanes": {"lanes"}, "256 lanes": {"lanes"}, "double buffers": {"double_buffer"},
                            "16 row lanes": {"row_lanes"}, "16 registers": {"registers"},
-                           "300 MHz": {"clock_mhz", "read_latency"}, "64 reads under way": {"outstanding"}}[rung.name]
-    assert len(rungs) == 4 + len(list(changes(rungs[3].machine)))
+                           "300 MHz": {"clock_mhz", "read_latency"}, "64 reads under way": {"outstanding"}}[step.name]
+    assert len(steps) == 4 + len(list(changes(steps[3].machine)))
 
 
-def test_a_rung_takes_the_cycles_and_bytes_of_its_machine(rungs):
-    for rung in rungs[3:]:
-        timing = token_timing(LARGE, rung.machine)
-        assert (rung.cycles, rung.bytes) == (timing.cycles, timing.bytes)
-        assert (rung.lanes, rung.port_bytes) == (rung.machine.lanes, rung.machine.port_bytes)
+def test_a_step_takes_the_cycles_and_bytes_of_its_machine(steps):
+    for step in steps[3:]:
+        table = token_table(LARGE, step.machine)
+        assert (step.cycles, step.bytes) == (count_cycles(table, step.machine), moved_bytes(table, step.machine))
+        assert (step.lanes, step.port_bytes) == (step.machine.lanes, step.machine.port_bytes)
 
 
-def test_the_scoreboard_itself_gives_the_rungs_of_a_small_model():
+def test_the_scoreboard_itself_gives_the_steps_of_a_small_model():
     config = sizes("shipped", "matmul_free")
-    for rung in list(climb(config))[4:7]:
-        events = core.run(lower(config, rung.machine).program, CourseCore(rung.machine))
-        assert (rung.cycles, rung.bytes) == (total_cycles(events), moved(events))
+    for step in list(design_steps(config))[4:7]:
+        events = core.run(lower(config, step.machine).program, TernaryCore(step.machine))
+        assert (step.cycles, step.bytes) == (total_cycles(events), moved(events))
 
 
-def test_no_rung_is_above_its_roofs_none_is_slower_than_the_one_before_and_the_last_saturates_its_port(rungs):
-    for rung in rungs:
-        assert rung.tokens_per_second <= min(rung.lanes_roof, rung.port_roof)
-        assert rung.port_share == pytest.approx(rung.tokens_per_second / rung.port_roof)
-    for before, rung in pairwise(rungs):
-        assert rung.tokens_per_second >= 0.995 * before.tokens_per_second, rung.name
-    assert rungs[-1].port_share > 0.95 and rungs[0].port_share < 0.1
-    assert rungs[-1].port_bytes * rungs[-1].clock_mhz == 19_200                  # MB/s, one channel of DDR4-2400
+def test_no_step_is_above_its_roofs_none_is_slower_than_the_one_before_and_the_last_saturates_its_port(steps):
+    for step in steps:
+        assert step.tokens_per_second <= min(step.lanes_roof, step.port_roof)
+        assert step.port_share == pytest.approx(step.tokens_per_second / step.port_roof)
+    for before, step in pairwise(steps):
+        assert step.tokens_per_second >= 0.995 * before.tokens_per_second, step.name
+    assert steps[-1].port_share > 0.95 and steps[0].port_share < 0.1
+    assert steps[-1].port_bytes * steps[-1].clock_mhz == 19_200                  # MB/s, one channel of DDR4-2400
 
 
-def test_a_wider_beat_gains_nothing_while_one_lane_decides_and_a_clock_little_while_the_memory_is_as_far(rungs):
-    gain = {rung.name: rung.tokens_per_second / before.tokens_per_second for before, rung in pairwise(rungs)}
+def test_a_wider_beat_gains_nothing_while_one_lane_decides_and_a_clock_little_while_the_memory_is_as_far(steps):
+    gain = {step.name: step.tokens_per_second / before.tokens_per_second for before, step in pairwise(steps)}
     assert gain["wider beats"] == pytest.approx(1, abs=0.001) and gain["300 MHz"] < 1.5
     assert gain["reads overlap"] > 3 and gain["64 reads under way"] > 3
-    waits = table()["latency"].value * rungs[-1].clock_mhz / 1000
-    assert rungs[-1].machine.read_latency == waits == 60
+    waits = table()["latency"].value * steps[-1].clock_mhz / 1000
+    assert steps[-1].machine.read_latency == waits == 60
 
 
-def test_nearly_four_trits_come_with_each_byte(rungs):
-    assert all(3.7 < rung.intensity < 4 and rung.intensity == rung.trits / rung.bytes for rung in rungs)
+def test_nearly_four_trits_come_with_each_byte(steps):
+    assert all(3.7 < step.intensity < 4 and step.intensity == step.trits / step.bytes for step in steps)
 
 
 # Roofs
@@ -136,8 +137,8 @@ def test_a_real_core_stays_under_the_roof_of_its_tiles():
     config = sizes("shipped", "matmul_free")
     for lanes, port in ((16, 16), (64, 4), (128, 32)):
         machine = Machine(lanes=lanes, port_bytes=port)
-        timing = token_timing(config, machine)
-        assert machine.clock_mhz * 1e6 / timing.cycles < roof(trits_of(config), lanes, port, machine.clock_mhz)
+        cycles = token_cycles(config, machine)
+        assert machine.clock_mhz * 1e6 / cycles < roof(trits_of(config), lanes, port, machine.clock_mhz)
 
 
 # The projection

@@ -13,16 +13,19 @@ from hardware_sim.isa import Instruction
 from hardware_sim.ternary_core import timing
 from hardware_sim.ternary_core.allocate import Allocation, Line
 from hardware_sim.ternary_core.check import check
+from hardware_sim.ternary_core.checkpoint import read_model
 from hardware_sim.ternary_core.decode import decode
 from hardware_sim.ternary_core.golden import Golden
-from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS
 from hardware_sim.ternary_core.layout import HEAD, MAPS, names, shape_of
 from hardware_sim.ternary_core.lowering import lower
-from hardware_sim.ternary_core.machine import COURSE, WIDE, Machine
+from hardware_sim.ternary_core.machine import TERNARY_CORE, WIDE, Machine
+from hardware_sim.ternary_core.model import sizes_of
 from hardware_sim.ternary_core.units import load_store, tmatmul
-from hardware_sim.ternary_core.weights import config_of, in_tiles, lower_model, tiles_of
+from hardware_sim.ternary_core.weights import in_tiles, lower_model, maps_of, tiles_of
 from mmf_teach.cost.sizes import sizes
-from mmf_teach.engine.ternary_core_values import Compiled
+from mmf_teach.engine.ternary_core import scoreboard as compiled
+from mmf_teach.engine.ternary_core.values import Compiled
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.integer import integer_model
@@ -87,7 +90,7 @@ def fast(machine):
 # The same numbers.
 
 @pytest.mark.parametrize("machine", [
-    COURSE, Machine(d=64, registers=4, lanes=32), replace(COURSE, d=256, registers=12),
+    TERNARY_CORE, Machine(d=64, registers=4, lanes=32), replace(TERNARY_CORE, d=256, registers=12),
 ], ids=lambda machine: f"{machine.d}-{machine.registers}")
 def test_the_shipped_model_runs_number_for_number_on_machines_of_all_widths(integers, machine):
     assert_same_numbers(integers, machine, [18, 63], golden(machine))
@@ -112,13 +115,31 @@ def test_the_loss_on_held_out_text_is_that_of_the_float_model(shipped, integers)
     assert abs(engine_loss_nats(Accelerator(integers), text) - loss_nats(shipped[0], text)) < 0.002
 
 
+# A model's arrays.
+
+def test_a_stored_model_is_read_without_torch_as_the_integer_model_has_it(integers):
+    stored = read_model(SHIPPED_MODEL)
+    assert sizes_of(stored) == sizes_of(integers) == ModelSizes(vocab=65, width=128, inner=352, blocks=6)
+    assert np.array_equal(stored.embedding, integers.embedding)
+    for (name, one), (other_name, other) in zip(maps_of(stored), maps_of(integers), strict=True):
+        assert name == other_name and one.scale == other.scale
+        assert np.array_equal(one.trits, other.trits) and np.array_equal(one.bias, other.bias)
+    (lowered, memory), (other, wanted) = (lower_model(model, TERNARY_CORE) for model in (stored, integers))
+    assert lowered.program == other.program and np.array_equal(memory, wanted)
+
+
+def test_a_stored_model_of_another_form_is_refused():
+    with pytest.raises(ValueError, match="a transformer cannot be lowered"):
+        read_model(DATA / "checkpoints" / "dense_small")
+
+
 # The program.
 
 def test_one_block_drawn(integers):
     """In the order of the head of lowering.py: loads before the matrix, the last sums after it."""
-    lowered = lower(config_of(integers), COURSE)
+    lowered = lower(sizes_of(integers), TERNARY_CORE)
     called = {address: name for name, address in lowered.program.names.items()}
-    lines = [COURSE_SET.text(instruction, called) for instruction in lowered.program]
+    lines = [INSTRUCTION_SET.text(instruction, called) for instruction in lowered.program]
     first = [line.partition(" ")[0] for line in lines[:30]]
     assert first == (
         "ldx clr acc fin code ldv tmm ldv tmm resc add sig ldv ldv tmm resc add sig mul "
@@ -128,7 +149,7 @@ def test_one_block_drawn(integers):
     assert lines[-2].endswith("scores") and lines[-1] == "end"
 
 
-@pytest.mark.parametrize(("name", "machine"), [("shipped", COURSE), ("370M", WIDE), ("2.7B", WIDE)])
+@pytest.mark.parametrize(("name", "machine"), [("shipped", TERNARY_CORE), ("370M", WIDE), ("2.7B", WIDE)])
 def test_a_program_reads_every_weight_once_and_moves_what_it_says(name, machine):
     config = sizes(name, "matmul_free")
     lowered = lower(config, machine)
@@ -136,7 +157,7 @@ def test_a_program_reads_every_weight_once_and_moves_what_it_says(name, machine)
     assert len(set(tiles)) == len(tiles)
     assert sum(region.size for region in lowered.layout.trits.values()) == len(tiles) * machine.tile_bytes
     vectors = sum(i.mnemonic in ("ldv", "ldx", "sv") for i in lowered.program)
-    timed = timing.time(decode(lowered.program), machine)
+    timed = compiled.time(decode(lowered.program), machine)
     assert timed.bytes == len(tiles) * machine.tile_bytes + vectors * machine.vector_bytes
     assert timed.cycles == timing.token_cycles(config, machine)
     assert timed.cycles > timed.bytes / machine.port_bytes and lowered.map.size < 1 << 31
@@ -144,7 +165,7 @@ def test_a_program_reads_every_weight_once_and_moves_what_it_says(name, machine)
 
 def test_a_large_model_is_bound_by_its_weights_not_by_what_lies_between():
     """370M on a machine as wide as its stream, 128 trits a cycle: 344 tiles of 8,192 cycles are 97 % of a token."""
-    machine = replace(COURSE, d=1024, lanes=128, port_bytes=32, outstanding=16)
+    machine = replace(TERNARY_CORE, d=1024, lanes=128, port_bytes=32, outstanding=16)
     cycles = timing.token_cycles(sizes("370M", "matmul_free"), machine)
     assert 344 * 8192 < cycles < 1.05 * 344 * 8192
 
@@ -159,27 +180,28 @@ def test_no_tile_adds_to_the_sums_of_the_tile_before_it():
 
 def test_more_registers_never_need_more_memory_traffic():
     config = sizes("370M", "matmul_free")
-    moved = [timing.token_timing(config, replace(WIDE, registers=registers)).bytes for registers in (4, 8, 16, 32)]
+    machines = [replace(WIDE, registers=registers) for registers in (4, 8, 16, 32)]
+    moved = [timing.moved_bytes(timing.token_table(config, machine), machine) for machine in machines]
     assert moved == sorted(moved, reverse=True) and moved[0] > moved[-1]
 
 
 def test_the_program_is_the_same_for_all_machines_with_as_many_registers_as_wide(integers):
-    slow = replace(COURSE, lanes=1, read_latency=99, outstanding=1, double_buffer=False)
-    one, other = (lower(config_of(integers), machine).program for machine in (COURSE, slow))
+    slow = replace(TERNARY_CORE, lanes=1, read_latency=99, outstanding=1, double_buffer=False)
+    one, other = (lower(sizes_of(integers), machine).program for machine in (TERNARY_CORE, slow))
     assert one == other
 
 
 def test_every_matrix_lies_where_its_name_says(integers):
-    machine = replace(COURSE, d=64, lanes=32)
+    machine = replace(TERNARY_CORE, d=64, lanes=32)
     lowered, memory = lower_model(integers, machine)
-    assert set(lowered.layout.trits) == set(names(config_of(integers))) and len(lowered.layout.trits) == 6 * 7 + 1
+    assert set(lowered.layout.trits) == set(names(sizes_of(integers))) and len(lowered.layout.trits) == 6 * 7 + 1
     for name, trits in (("b3.to_down", integers.blocks[3].to_down.trits), (HEAD, integers.head.trits)):
         region = lowered.map.named(name)
         tiles = tmatmul.unpack(memory[region.start:region.end].reshape(-1, machine.tile_bytes), 64)
         rows, columns = trits.shape
         whole = tiles.reshape(-1, -(-columns // 64), 64, 64).swapaxes(1, 2).reshape(-1, -(-columns // 64) * 64)
         assert np.array_equal(whole[:rows, :columns], trits) and not whole[rows:].any() and not whole[:, columns:].any()
-    assert shape_of("b3.to_down", config_of(integers)) == (128, 352) and MAPS[-1] == "to_down"
+    assert shape_of("b3.to_down", sizes_of(integers)) == (128, 352) and MAPS[-1] == "to_down"
     assert part(memory, lowered.map.named("b0.to_f.bias")).tolist() == integers.blocks[0].to_f.bias.tolist()
 
 
@@ -261,20 +283,20 @@ def test_what_was_changed_since_it_was_loaded_is():
 @pytest.mark.parametrize("kind", ["matmul_free_released", "transformer"])
 def test_a_model_of_another_form_is_refused(kind):
     with pytest.raises(ValueError, match=f"a {kind} cannot be lowered: our core runs MatMul-free models"):
-        lower(ModelConfig(kind, 65, 128, 2), COURSE)
+        lower(ModelConfig(kind, 65, 128, 2), TERNARY_CORE)
 
 
 def test_a_model_too_large_for_the_address_space_is_refused(integers):
     with pytest.raises(ValueError, match="this machine has 262144 bytes of memory: give it more address"):
-        lower_model(integers, replace(COURSE, address_bits=18))
+        lower_model(integers, replace(TERNARY_CORE, address_bits=18))
     with pytest.raises(ValueError, match="bytes of memory"):
         timing.token_cycles(sizes("2.7B", "matmul_free"), replace(WIDE, address_bits=29))
-    assert lower_model(integers, replace(COURSE, address_bits=19))[0].map.size <= 1 << 19
+    assert lower_model(integers, replace(TERNARY_CORE, address_bits=19))[0].map.size <= 1 << 19
 
 
 def test_a_vector_too_wide_for_the_norm_is_refused():
     with pytest.raises(ValueError, match="wider than the 65535"):
-        lower(ModelConfig("matmul_free", 65, 128, 1, inner_width=65_536), COURSE)
+        lower(ModelConfig("matmul_free", 65, 128, 1, inner_width=65_536), TERNARY_CORE)
     with pytest.raises(ValueError, match="a vector of 65536 numbers is wider"):
         lower(ModelConfig("matmul_free", 2, 65_500, 1, inner_width=8), WIDE)
 

@@ -1,6 +1,7 @@
 """The model on the machine: the engine's numbers token for token, with cycles that follow the trace, and its joules."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,10 @@ from test_engine import random_model
 from hardware_sim import energy
 from hardware_sim.scoreboard import run
 from hardware_sim.ternary_core import operation_counts as joules, timing
-from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.ternary_core.cost_table import TernaryCore
 from hardware_sim.ternary_core.isa import OPERATIONS
 from hardware_sim.ternary_core.lowering import lower
-from hardware_sim.ternary_core.machine import COURSE, WIDE, Machine
+from hardware_sim.ternary_core.machine import TERNARY_CORE, WIDE, Machine
 from hardware_sim.trace import moved, total_cycles
 from mmf_teach.__main__ import main
 from mmf_teach.cost.sizes import sizes
@@ -78,7 +79,7 @@ def test_a_text_is_the_engines_letter_by_letter(accelerator, engine):
 
 def test_a_machine_of_another_width_says_the_same_in_other_cycles(accelerator):
     model = random_model(40, 70, 2, 9, seed=3)
-    machines = Machine(d=16, lanes=4, row_lanes=4), replace(COURSE, d=32, lanes=32)
+    machines = Machine(d=16, lanes=4, row_lanes=4), replace(TERNARY_CORE, d=32, lanes=32)
     one, other = (Accelerator(model, machine) for machine in machines)
     tokens = np.array([[1, 8, 0, 3]])
     got, want = one.read(tokens, every=True), Engine(model).read(tokens, every=True)
@@ -89,10 +90,10 @@ def test_a_machine_of_another_width_says_the_same_in_other_cycles(accelerator):
 def test_cycles_are_those_of_the_trace_and_the_same_for_every_token(integers, accelerator):
     before = accelerator.cycles
     accelerator.step(np.array([7]), accelerator.initial_state(1))
-    events = run(accelerator.lowered.program, CourseCore(COURSE))
+    events = run(accelerator.lowered.program, TernaryCore(TERNARY_CORE))
     assert accelerator.cycles - before == accelerator.timing.cycles == total_cycles(events)
-    assert accelerator.timing.cycles == timing.token_cycles(sizes("shipped", "matmul_free"), COURSE)
-    assert timing.tokens_per_second(sizes("shipped", "matmul_free"), COURSE) == 2e8 / accelerator.timing.cycles
+    assert accelerator.timing.cycles == timing.token_cycles(sizes("shipped", "matmul_free"), TERNARY_CORE)
+    assert timing.tokens_per_second(sizes("shipped", "matmul_free"), TERNARY_CORE) == 2e8 / accelerator.timing.cycles
 
 
 @pytest.mark.usefixtures("without_type_checks")
@@ -127,8 +128,8 @@ def test_generate_gives_cycles_and_joules_with_their_kinds_as_json(capsys, accel
     assert told["tokens"] == 3 and told["cycles_per_token"] == accelerator.timing.cycles and told["saturated"] == 0
     assert told["cycles_kind"] == "simulated" and told["joules_kind"].startswith("modelled")
     assert 0 < told["joules_low"] < told["joules_per_token"] < told["joules_high"] < 1e-3
-    assert told["machine"]["d"] == COURSE.d and told["bytes_per_token"] == accelerator.timing.bytes
-    assert told["tokens_per_second"] == pytest.approx(COURSE.clock_mhz * 1e6 / told["cycles_per_token"])
+    assert told["machine"]["d"] == TERNARY_CORE.d and told["bytes_per_token"] == accelerator.timing.bytes
+    assert told["tokens_per_second"] == pytest.approx(TERNARY_CORE.clock_mhz * 1e6 / told["cycles_per_token"])
 
 
 def test_generate_on_the_machine_refuses_a_dense_model_before_it_is_read(capsys):
@@ -139,29 +140,34 @@ def test_generate_on_the_machine_refuses_a_dense_model_before_it_is_read(capsys)
 
 # Joules.
 
+def token_energy(config, machine, memory="ddr4"):
+    return joules.energy(timing.token_table(config, machine), machine, memory)
+
+
 def test_what_an_instruction_does_by_hand():
-    assert joules.actions("add", COURSE) == {"instruction": 1, "add": 128, "register bits": 3 * 32 * 128}
-    assert joules.actions("tma", COURSE) == {
+    assert joules.actions("add", TERNARY_CORE) == {"instruction": 1, "add": 128, "register bits": 3 * 32 * 128}
+    assert joules.actions("tma", TERNARY_CORE) == {
         "instruction": 1, "add": 128, "ternary mac": 128**2, "register bits": 3 * 32 * 128}
-    assert joules.actions("tmm", COURSE)["register bits"] == 2 * 32 * 128
-    assert joules.actions("mix", COURSE)["multiply"] == 2 * 128 and joules.actions("end", COURSE) == {"instruction": 1}
-    assert joules.actions("sig", COURSE)["register bits"] == (2 * 32 + 32) * 128
-    assert joules.actions("fin", COURSE) == {"instruction": 1, "add": 458}
+    assert joules.actions("tmm", TERNARY_CORE)["register bits"] == 2 * 32 * 128
+    assert joules.actions("mix", TERNARY_CORE)["multiply"] == 2 * 128
+    assert joules.actions("end", TERNARY_CORE) == {"instruction": 1}
+    assert joules.actions("sig", TERNARY_CORE)["register bits"] == (2 * 32 + 32) * 128
+    assert joules.actions("fin", TERNARY_CORE) == {"instruction": 1, "add": 458}
     with pytest.raises(KeyError):
-        joules.actions("div", COURSE)
+        joules.actions("div", TERNARY_CORE)
     for mnemonic in OPERATIONS:
-        assert joules.actions(mnemonic, COURSE)["instruction"] == 1
+        assert joules.actions(mnemonic, TERNARY_CORE)["instruction"] == 1
 
 
 def test_joules_of_a_trace_are_counts_times_costs():
-    config, machine = sizes("shipped", "matmul_free"), COURSE
+    config, machine = sizes("shipped", "matmul_free"), TERNARY_CORE
     program = lower(config, machine).program
-    events = run(program, CourseCore(machine))
-    done = energy.mnemonics(events)
+    events = run(program, TernaryCore(machine))
+    done = Counter(event.text.partition(" ")[0] for event in events)
     assert done["tmm"] + done["tma"] == 6 * 13 + 1 and done["fin"] == 6 * 4 + 1
     counted = energy.counts(done, moved(events), lambda mnemonic: joules.actions(mnemonic, machine))
     rows = energy.account(counted, energy.costs())
-    assert rows == joules.token_energy(config, machine)
+    assert rows == token_energy(config, machine)
     assert counted["ternary mac"] == 79 * 128**2 and counted[energy.MOVED] == 8 * moved(events)
     assert rows["ternary mac"].value == counted["ternary mac"] * load("gates_45nm")["ternary_mac"].value
     assert rows["multiply"].value == counted["multiply"] * load("horowitz_2014")["int32_mul"].value
@@ -169,7 +175,7 @@ def test_joules_of_a_trace_are_counts_times_costs():
 
 
 def test_kinds_and_ranges_are_kept():
-    rows = joules.token_energy(sizes("shipped", "matmul_free"), COURSE)
+    rows = token_energy(sizes("shipped", "matmul_free"), TERNARY_CORE)
     kinds = {what: row.kind for what, row in rows.items()}
     assert kinds["ternary mac"] == "simulated" and kinds["multiply"] == "quoted" and kinds[energy.MOVED] == "modelled"
     whole = energy.total(rows)
@@ -182,12 +188,12 @@ def test_kinds_and_ranges_are_kept():
 
 def test_a_large_model_pays_for_its_bits_and_hardly_for_its_arithmetic():
     """340 million weights of two bits at 14.5 pJ a bit are 10 mJ; all the rest is a fiftieth of it."""
-    machine = replace(COURSE, d=1024, lanes=128, port_bytes=32, outstanding=16)
-    rows = joules.token_energy(sizes("370M", "matmul_free"), machine)
+    machine = replace(TERNARY_CORE, d=1024, lanes=128, port_bytes=32, outstanding=16)
+    rows = token_energy(sizes("370M", "matmul_free"), machine)
     whole = energy.total(rows).value
     assert 0.009e12 < whole < 0.012e12 and rows[energy.MOVED].value > 0.98 * whole
     assert rows["ternary mac"].value < 0.01 * whole
-    near = joules.token_energy(sizes("370M", "matmul_free"), machine, memory="hbm2")
+    near = token_energy(sizes("370M", "matmul_free"), machine, memory="hbm2")
     assert near[energy.MOVED].value == pytest.approx(rows[energy.MOVED].value * 3.9 / 14.5)
 
 

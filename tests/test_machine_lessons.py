@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from hardware_sim.assembler import assemble
 from hardware_sim.dram.ddr4 import Ddr4
-from hardware_sim.dram.simple import FixedLatency
+from hardware_sim.dram.fixed_latency import FixedLatency
 from hardware_sim.paper2024 import golden
 from hardware_sim.paper2024.inputs import random_memory
 from hardware_sim.paper2024.isa import OPERATIONS, instruction_set

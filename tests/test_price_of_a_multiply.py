@@ -9,12 +9,12 @@ from hypothesis import example, given, settings, strategies as st
 
 from mmf_teach.cost import probe
 from mmf_teach.cost.counted_number import Counted, counted_dot, matvec_operations
-from mmf_teach.cost.energy import BITS, energy_pj, moving_pj
+from mmf_teach.cost.energy import energy_pj, moving_pj
 from mmf_teach.cost.roofline import attainable, intensity, ridge
 from mmf_teach.cost.traffic import WEIGHT_BITS, weight_bytes
 from mmf_teach.lesson.widgets import energy_split as widget
 from mmf_teach.lesson.widgets.energy_split import ARITHMETIC, BATCHES, PLACES, EnergySplit, energy_split
-from mmf_teach.quantity import Quantity, load
+from mmf_teach.quantity import BITS, Quantity, load
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=150)
 numbers = st.integers(-9, 9).map(float)

@@ -23,7 +23,7 @@ from hardware_sim.rtl.stream import Stream
 from hardware_sim.rtl.timer import Timer
 from hardware_sim.rtl.walk import Walk
 from hardware_sim.ternary_core.cost_table import cycles
-from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.ternary_core.read_stream import stream
 from hardware_sim.ternary_core.units import norm, rowwise
@@ -71,7 +71,7 @@ def saturated(values: np.ndarray) -> list[int]:
 
 def word(mnemonic: str, **operands: int) -> int:
     whole = {name: 1 for name in OPERATIONS[mnemonic].names} | operands
-    return COURSE_SET.encode(Instruction(mnemonic, whole))
+    return INSTRUCTION_SET.encode(Instruction(mnemonic, whole))
 
 
 def test_a_lane_adds_subtracts_or_leaves_the_sum_alone():
@@ -129,7 +129,7 @@ def test_codes_are_those_of_the_integer_model(largest):
 
 def test_codes_of_what_was_not_accumulated_stop_at_127():
     cases = [{"word": word("code"), "a": value, "inverse": 127 << 24} for value in EDGES]
-    want = norm.code(norm.Seen(inverse=127 << 24), np.array(EDGES)).tolist()
+    want = norm.code(norm.RowStats(inverse=127 << 24), np.array(EDGES)).tolist()
     assert outputs(NormLane(), cases, "result") == want
     assert max(want) == 127 and min(want) == -127
 
@@ -187,19 +187,19 @@ def test_a_root_is_exact_and_takes_32_cycles_whatever_the_number():
 
 
 @pytest.mark.parametrize("bits", [10, fp.ACTIVATION, fp.MEMORY, 20])
-def test_inverse_and_worth_are_those_of_the_integer_model(bits):
+def test_inverse_and_code_scale_are_those_of_the_integer_model(bits):
     vectors = [[0, 0], [1], [LOW] * 3, [3, -4, 5], numbers(bits, 9), [value % 4096 for value in numbers(bits + 1, 16)]]
     cases, want = [], []
     for vector in vectors:
         x = np.array(vector)
         largest, squares = int(np.abs(x).max()), sum(value * value for value in vector)
         rms = fp.root_mean_square(x, bits) if squares < 1 << 63 else None
-        seen = norm.finish(norm.Seen(largest, min(squares, norm.LARGEST_SQUARES)), len(vector), bits)
+        stats = norm.finish(norm.RowStats(largest, min(squares, norm.LARGEST_SQUARES)), len(vector), bits)
         if rms is not None:
-            assert seen.worth == fp.code_scale(np.array([max(largest, 1)]), rms)[0]
+            assert stats.code_scale == fp.code_scale(np.array([max(largest, 1)]), rms)[0]
         cases.append({"largest": largest, "squares": min(squares, (1 << 63) - 1), "n": len(vector), "bits": bits})
-        want.append(([seen.inverse, seen.worth], norm.FIN_CYCLES))
-    assert steps(Finish(), cases, ("inverse", "worth")) == want
+        want.append(([stats.inverse, stats.code_scale], norm.FIN_CYCLES))
+    assert steps(Finish(), cases, ("inverse", "code_scale")) == want
 
 
 @pytest.mark.parametrize(("squares", "n"), [((1 << 63) - 1, 1), ((1 << 63) - 1, 2), ((1 << 62) + 5, 1), (1 << 46, 1)])
@@ -209,9 +209,9 @@ def test_the_largest_sums_of_squares_have_exact_roots(squares, n):
     rms = isqrt(mean << 16) if mean < 1 << 46 else isqrt(mean) << 8
     case = {"largest": 1 << 31, "squares": squares, "n": n, "bits": bits}
     want = [(127 << 24) >> 31, (1 << 63) // (127 * rms)]
-    assert steps(Finish(), [case], ("inverse", "worth")) == [(want, 229)]
-    seen = norm.finish(norm.Seen(1 << 31, squares), n, bits)
-    assert [seen.inverse, seen.worth] == want
+    assert steps(Finish(), [case], ("inverse", "code_scale")) == [(want, 229)]
+    stats = norm.finish(norm.RowStats(1 << 31, squares), n, bits)
+    assert [stats.inverse, stats.code_scale] == want
 
 
 @pytest.mark.parametrize("slices", [1, 2, 8])
@@ -270,18 +270,18 @@ def test_a_stream_is_read_in_order_and_in_the_cycles_of_its_law(port, burst, out
         sim.set(one.start, 0)
         turn = 0
         for cycle in range(2_000):
-            turn = turn + sim.get(one.there)
-            take = sim.get(one.there) and turn == turns
-            sim.set(one.take, take)
-            if take:
+            turn = turn + sim.get(one.valid)
+            ready = sim.get(one.valid) and turn == turns
+            sim.set(one.ready, ready)
+            if ready:
                 beats.append(sim.get(one.beat).to_bytes(machine.port_bytes, "little"))
                 ends.append(cycle + 1)
                 turn = 0
-            wires = map(sim.get, (one.port.ask, one.port.address, one.port.beats))
-            answer = memory.after(Request(*wires, 0, 0, 0, 0))
+            wires = map(sim.get, (one.port.request, one.port.address, one.port.beats))
+            response = memory.after(Request(*wires, 0, 0, 0, 0))
             await sim.tick()
-            sim.set(one.port.answer, answer.answer)
-            sim.set(one.port.data, answer.data)
+            sim.set(one.port.response, response.valid)
+            sim.set(one.port.data, response.data)
 
     simulate(one, bench)
     law = stream(machine.vector_bytes, turns, machine)
@@ -314,10 +314,10 @@ def test_sums_begin_at_zero_and_the_banks_take_turns(d, lanes, row_lanes, port):
                 sim.set(adder.beat, bits >> 8 * port * beat & (1 << 8 * port) - 1)
                 taken = 0
                 while not taken:
-                    sim.set(adder.there, random.random() < 0.7)
-                    taken = sim.get(adder.take)
+                    sim.set(adder.valid, random.random() < 0.7)
+                    taken = sim.get(adder.ready)
                     await sim.tick()
-            sim.set(adder.there, 0)
+            sim.set(adder.valid, 0)
             read = []
             for place in range(slices):
                 sim.set(adder.sum_place, bank * slices + place)

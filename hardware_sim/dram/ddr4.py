@@ -62,7 +62,7 @@ def place(level: str, group: int, bank: int) -> tuple[int, ...]:
 
 @dataclass
 class Ddr4:
-    """One channel. `commands` is all that it was told; nothing else is needed to check that it kept the rules."""
+    """One channel. `commands` is all that it was given; nothing else is needed to check that it kept the rules."""
 
     interleaved: bool = True             # neighbouring bursts lie in different groups of banks
     commands: list[Command] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Ddr4:
     def __post_init__(self):
         self.sizes = {name: quantity.value for name, quantity in table().items() if " " not in name}
         self.rules_for = {name: [rule for rule in rules(table()) if rule.after == name] for name in COMMANDS}
-        self.told = defaultdict(lambda: deque(maxlen=LONGEST_MEMORY))   # (command, place) -> its latest cycles
+        self.issued = defaultdict(lambda: deque(maxlen=LONGEST_MEMORY))   # (command, place) -> its latest cycles
         self.open_row = {}                                              # (group, bank) -> row
         self.refresh_due = self.sizes["refresh_interval"]
 
@@ -96,30 +96,30 @@ class Ddr4:
         opened = self.open_row.get((group, bank))
         if opened != row:
             if opened is not None:
-                now = self.tell("PRE", now, group, bank, opened)
-            now = self.tell("ACT", now, group, bank, row)
+                now = self.issue("PRE", now, group, bank, opened)
+            now = self.issue("ACT", now, group, bank, row)
             self.open_row[group, bank] = row
-        now = self.tell("WR" if write else "RD", now, group, bank, row)
+        now = self.issue("WR" if write else "RD", now, group, bank, row)
         return now + self.sizes["write_latency" if write else "read_latency"] + self.sizes["burst"]
 
     def _refresh(self) -> None:
         for (group, bank), row in self.open_row.items():
-            self.tell("PRE", self.refresh_due, group, bank, row)
+            self.issue("PRE", self.refresh_due, group, bank, row)
         self.open_row.clear()
-        self.tell("REF", self.refresh_due, -1, -1, -1)
+        self.issue("REF", self.refresh_due, -1, -1, -1)
         self.refresh_due += self.sizes["refresh_interval"]
 
-    def tell(self, name: str, now: int, group: int, bank: int, row: int) -> int:
+    def issue(self, name: str, now: int, group: int, bank: int, row: int) -> int:
         """Give one command as soon after `now` as every rule allows; return that cycle. It does not look at rows."""
         if self.commands:
             now = max(now, self.commands[-1].cycle + 1)
         for rule in self.rules_for[name]:
-            past = self.told[rule.before, place(rule.level, group, bank)]
+            past = self.issued[rule.before, place(rule.level, group, bank)]
             if len(past) >= rule.back:
                 now = max(now, past[-rule.back] + rule.cycles)
         self.commands.append(Command(now, name, group, bank, row))
         for level in ("bank", "group", "rank"):
-            self.told[name, place(level, group, bank)].append(now)
+            self.issued[name, place(level, group, bank)].append(now)
         return now
 
 

@@ -3,7 +3,7 @@
 Course    notebook 11, "Counting cycles"
 
 A unit is a generator: each `yield` is one cycle in which it is busy, and in the first of them it only takes the
-instruction. core.py and units/ give the same events without counting, for fixed latencies as here.
+instruction. machine.py and units/ give the same events without counting, for fixed latencies as here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -14,8 +14,8 @@ from numpy import ndarray
 from hardware_sim.assembler import Program, assemble
 from hardware_sim.paper2024 import golden
 from hardware_sim.paper2024.inputs import named_memory, needed, random_memory
-from hardware_sim.paper2024.isa import PUBLISHED
-from hardware_sim.paper2024.machine import PublishedMachine, facts, paper2024
+from hardware_sim.paper2024.isa import INSTRUCTION_SET
+from hardware_sim.paper2024.machine import Paper2024Core, facts, paper2024
 from hardware_sim.paper2024.units.rowwise import POINT
 
 SHOWN = 16                                   # elements of a vector on one line
@@ -35,18 +35,18 @@ def add_arguments(options: argparse.ArgumentParser, command: str) -> None:
         options.add_argument("--json", action="store_true", help="print everything as one JSON document")
 
 
-def load(text: str, options: argparse.Namespace) -> tuple[Program, PublishedMachine]:
+def load(text: str, options: argparse.Namespace) -> tuple[Program, Paper2024Core]:
     """The program and the machine. ValueError for a line that cannot be understood or a machine that cannot be."""
     machine = paper2024(options.d, options.read_latency, options.write_latency)
-    return assemble(text, PUBLISHED, machine.region_bytes), machine
+    return assemble(text, INSTRUCTION_SET, machine.region_bytes), machine
 
 
-def clock_mhz(machine: PublishedMachine) -> float:
+def clock_mhz(machine: Paper2024Core) -> float:
     """The clock of the published core."""
     return facts()["clock"].value
 
 
-def results(program: Program, machine: PublishedMachine, options: argparse.Namespace) -> str:
+def results(program: Program, machine: Paper2024Core, options: argparse.Namespace) -> str:
     """Registers and memory after the program, in plain numbers."""
     given = named_memory(read_json(options.memory), program, machine) if options.memory else {}
     memory = random_memory(program, machine, options.seed) | given

@@ -18,7 +18,7 @@ from numpy import ndarray
 from hardware_sim.assembler import Program
 from hardware_sim.isa import Instruction
 from hardware_sim.paper2024.isa import ROWWISE
-from hardware_sim.paper2024.machine import PublishedMachine
+from hardware_sim.paper2024.machine import Paper2024Core
 from hardware_sim.paper2024.units import norm, rowwise, tmatmul
 
 WIDEST = 1 << 14                         # elements: a matrix of this width takes 64 MiB of trits, and 256 unpacked
@@ -67,7 +67,7 @@ class State:
                 raise ValueError(f"the {count} bytes at {address:#x} overlap the {len(stored)} bytes at {begin:#x}")
 
 
-def step(state: State, instruction: Instruction, machine: PublishedMachine) -> State:
+def step(state: State, instruction: Instruction, machine: Paper2024Core) -> State:
     """The state after one instruction. ValueError for what nobody wrote, for regions that overlap and for no trits."""
     mnemonic, width = instruction.mnemonic, machine.width
     if "@" in instruction.operands:
@@ -89,7 +89,7 @@ def step(state: State, instruction: Instruction, machine: PublishedMachine) -> S
     return state.with_register(instruction["y"], tmatmul.result(trits, state.register(instruction["a"])))
 
 
-def steps(program: Program, memory: Mapping[int, UInt8[ndarray, "bytes"]], machine: PublishedMachine) -> (
+def steps(program: Program, memory: Mapping[int, UInt8[ndarray, "bytes"]], machine: Paper2024Core) -> (
         Iterator[State]):
     """The state after each instruction, one by one. ValueError names the line of the program that cannot be done."""
     state = State(machine.width)
@@ -104,6 +104,6 @@ def steps(program: Program, memory: Mapping[int, UInt8[ndarray, "bytes"]], machi
         yield state
 
 
-def run(program: Program, memory: Mapping[int, UInt8[ndarray, "bytes"]], machine: PublishedMachine) -> State:
+def run(program: Program, memory: Mapping[int, UInt8[ndarray, "bytes"]], machine: Paper2024Core) -> State:
     """The state after the whole program; an empty one leaves the memory as it was."""
     return [State(machine.width, memory=memory), *steps(program, memory, machine)][-1]

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from hardware_sim.assembler import Program
 from hardware_sim.paper2024 import golden
-from hardware_sim.paper2024.machine import PublishedMachine
+from hardware_sim.paper2024.machine import Paper2024Core
 from hardware_sim.paper2024.units import tmatmul
 from hardware_sim.paper2024.units.rowwise import HIGHEST, LOWEST, POINT
 from mmf_teach.ternary.trits import require_trits
@@ -36,7 +36,7 @@ def stored_vector(values: Float[ndarray, "d"]) -> UInt8[ndarray, "d"]:
     return eighths.astype(np.int8).view(np.uint8)
 
 
-def random_memory(program: Program, machine: PublishedMachine, seed: int) -> dict[int, UInt8[ndarray, "bytes"]]:
+def random_memory(program: Program, machine: Paper2024Core, seed: int) -> dict[int, UInt8[ndarray, "bytes"]]:
     """What the program needs: vectors of all elements from 0 to 1.875, matrices of trits; same seed, same numbers."""
     if seed < 0:
         raise ValueError(f"a seed is a number from zero up, not {seed}")
@@ -52,7 +52,7 @@ def random_memory(program: Program, machine: PublishedMachine, seed: int) -> dic
 
 
 def named_memory(
-    values: Mapping[str, object], program: Program, machine: PublishedMachine,
+    values: Mapping[str, object], program: Program, machine: Paper2024Core,
 ) -> dict[int, UInt8[ndarray, "bytes"]]:
     """Regions by name: a list of d numbers, or d rows of d trits. ValueError for a name or a shape that cannot be."""
     memory = {}

@@ -32,4 +32,4 @@ def instruction_set(address_bits: int = BOARD) -> InstructionSet:
     return InstructionSet("paper2024", OPERATIONS, {"y": register, "a": register, "b": register, "@": address}, fields)
 
 
-PUBLISHED = instruction_set()
+INSTRUCTION_SET = instruction_set()

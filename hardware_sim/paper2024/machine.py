@@ -6,9 +6,9 @@ Course    notebook 11, "Counting cycles"
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hardware_sim.dram.simple import Dram, FixedLatency
+from hardware_sim.dram.fixed_latency import Dram, FixedLatency
 from hardware_sim.isa import Instruction, InstructionSet
-from hardware_sim.paper2024.isa import LOAD_STORE, NORM, PUBLISHED, ROWWISE, TMATMUL
+from hardware_sim.paper2024.isa import INSTRUCTION_SET, LOAD_STORE, NORM, ROWWISE, TMATMUL
 from hardware_sim.paper2024.units import load_store, norm, rowwise, tmatmul
 from hardware_sim.scoreboard import Work
 from mmf_teach.paths import DATA
@@ -24,11 +24,11 @@ def facts() -> dict[str, Quantity]:
 
 
 @dataclass(frozen=True)
-class PublishedMachine:
+class Paper2024Core:
     width: int                           # d, elements in a register
     reads: Dram                          # the memory, as reading finds it,
     writes: Dram                         # and as writing finds it
-    instruction_set: InstructionSet = PUBLISHED
+    instruction_set: InstructionSet = INSTRUCTION_SET
 
     def __post_init__(self):
         limit = self.instruction_set.kinds["@"].limit
@@ -60,7 +60,7 @@ class PublishedMachine:
 
 
 def paper2024(width: int | None = None, read_latency: int | None = None, write_latency: int | None = None) -> (
-        PublishedMachine):
+        Paper2024Core):
     """The published core; what is not said is as in its table of facts. ValueError for what cannot be built."""
     width, *latencies = (
         facts()[name].value if given is None else given
@@ -69,4 +69,4 @@ def paper2024(width: int | None = None, read_latency: int | None = None, write_l
     for name, latency in zip(("read", "write"), latencies, strict=True):
         if not isinstance(latency, int) or latency < 1:
             raise ValueError(f"a {name} latency of {latency!r} cycles is impossible: it takes at least 1")
-    return PublishedMachine(width, *map(FixedLatency, latencies))
+    return Paper2024Core(width, *map(FixedLatency, latencies))

@@ -1,4 +1,4 @@
-"""Co-simulation by hand: every difference between circuit and model, on programs from chance or on a trained model.
+"""Co-simulation by hand: every difference between circuit and model, on random programs or on a trained model.
 
     python -m hardware_sim.rtl --width 16 --machines 4 --programs 10 --seed 1
     python -m hardware_sim.rtl --shipped 3         three tokens of the shipped model on the preset's circuit; needs
@@ -14,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from hardware_sim.rtl import programs, verilated
+from hardware_sim.rtl import random_programs, verilated
 from hardware_sim.rtl.cosim import Circuit, on_model
-from hardware_sim.ternary_core.machine import COURSE
+from hardware_sim.ternary_core.checkpoint import read_model
+from hardware_sim.ternary_core.machine import TERNARY_CORE
 from hardware_sim.ternary_core.weights import lower_model
 from mmf_teach.paths import SHIPPED_MODEL
 
@@ -38,39 +39,37 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("there must be something to compare: a number above 0")
     if of_model and verilated.missing_tools():
         parser.error(f"not installed here: {', '.join(verilated.missing_tools())}")
-    differ = shipped(options.shipped) if of_model else by_chance(options)
+    differ = shipped(options.shipped) if of_model else at_random(options)
     print(f"{differ} of them with a difference" if differ else "no difference")
     return 1 if differ else 0
 
 
-def by_chance(options: argparse.Namespace) -> int:
+def at_random(options: argparse.Namespace) -> int:
     """Random programs on random machines; how many of them differ."""
     differ, random = 0, Random(options.seed)
-    for machine in islice(programs.machines(options.width, options.seed), options.machines):
+    for machine in islice(random_programs.machines(options.width, options.seed), options.machines):
         circuit, cycles, differences = Circuit(machine), 0, []
         for _ in range(options.programs):
-            memory, program = programs.memory(machine, random), programs.program(machine, random, LENGTH)
-            seen = circuit.run(program, memory, token=1)
-            found = seen.differences(on_model(machine, program, memory, token=1))
-            differences, cycles, differ = differences + found, cycles + seen.cycles, differ + bool(found)
+            memory = random_programs.memory(machine, random)
+            program = random_programs.program(machine, random, LENGTH)
+            result = circuit.run(program, memory, token=1)
+            found = result.differences(on_model(machine, program, memory, token=1))
+            differences, cycles, differ = differences + found, cycles + result.cycles, differ + bool(found)
         print(f"{machine}: {options.programs} programs, {cycles:,} cycles", *differences, sep="\n", flush=True)
     return differ
 
 
 def shipped(tokens: int) -> int:
     """One token after the other, each with the memories that the one before left; how many of them differ."""
-    from mmf_teach.model.checkpoint import load_model  # torch takes seconds to start
-    from mmf_teach.model.integer import integer_model
-
-    lowered, memory = lower_model(integer_model(load_model(SHIPPED_MODEL)[0]), COURSE)
+    lowered, memory = lower_model(read_model(SHIPPED_MODEL), TERNARY_CORE)
     program, differ = list(lowered.program), 0
     with tempfile.TemporaryDirectory() as folder:
-        core = verilated.build(COURSE, Path(folder), len(program))
+        core = verilated.build(TERNARY_CORE, Path(folder), len(program))
         for token in range(1, tokens + 1):
-            seen = verilated.run(core, COURSE, program, memory, token, len(program))
-            found = seen.differences(on_model(COURSE, program, memory, token))
-            print(f"token {token}: {len(program)} instructions, {seen.cycles:,} cycles", *found, sep="\n", flush=True)
-            differ, memory = differ + bool(found), seen.memory.copy()
+            result = verilated.run(core, TERNARY_CORE, program, memory, token, len(program))
+            found = result.differences(on_model(TERNARY_CORE, program, memory, token))
+            print(f"token {token}: {len(program)} instructions, {result.cycles:,} cycles", *found, sep="\n", flush=True)
+            differ, memory = differ + bool(found), result.memory.copy()
     return differ
 
 

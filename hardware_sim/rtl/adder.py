@@ -1,6 +1,6 @@
 """Sums under trits as they come from memory: one input's code for all lanes, one block of outputs after the other.
 
-Course    notebook 12, "Gates and joules"
+Course    notebook 12, "From gates up"
 Equation  sums[i] <- sums[i] + T[i, j] · code[j], from 0 at the first input
 Cycles    4·port_bytes / lanes a beat, or one
 
@@ -30,7 +30,7 @@ class Adder(Component):
         self.turns = machine.d * machine.d // self.lanes
         self.places = 2 * machine.d // self.slice
         super().__init__({
-            "there": In(1), "beat": In(8 * machine.port_bytes), "take": Out(1), "last": Out(1),
+            "valid": In(1), "beat": In(8 * machine.port_bytes), "ready": Out(1), "last": Out(1),
             "code_write": In(1), "code_place": In(range(self.places)), "codes": In(data.ArrayLayout(CODE, self.slice)),
             "bank": Out(1), "sum_place": In(range(self.places)),
             "sums": Out(data.ArrayLayout(sum_shape(machine.d), self.slice)),
@@ -42,8 +42,8 @@ class Adder(Component):
         blocks = exact_log2(self.machine.d // self.lanes)
         block, number = turn[:blocks], turn[blocks:]                             # which outputs, and which input
         of_beat = turn[:exact_log2(self.machine.cycles_a_beat)]
-        m.d.comb += [self.take.eq(self.there & of_beat.all()), self.last.eq(self.there & turn.all())]
-        with m.If(self.there):
+        m.d.comb += [self.ready.eq(self.valid & of_beat.all()), self.last.eq(self.valid & turn.all())]
+        with m.If(self.valid):
             m.d.sync += turn.eq(turn + 1)
         with m.If(self.last):
             m.d.sync += self.bank.eq(self.bank + 1)
@@ -80,7 +80,7 @@ class Adder(Component):
                 lane.trit.eq(trits.word_select(number, 2)), after[number].eq(lane.total),
             ]
         m.d.comb += [read.addr.eq(row), before.eq(chosen(read.data, part, self.lanes)), write.addr.eq(row)]
-        with m.If(self.there):
+        with m.If(self.valid):
             m.d.comb += write.data.eq(spread(m, write.en, after, part, self.row, self.lanes))
 
     def copy(self, m: Module, port: ReadPort) -> None:

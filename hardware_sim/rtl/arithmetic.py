@@ -1,6 +1,6 @@
 """Rounding shifts and saturation as circuits: what every unit does to a number before it writes it.
 
-Course    notebook 12, "Gates and joules"
+Course    notebook 12, "From gates up"
 Equation  rounded(x, s) = (x + 2^(s-1)) >> s
 Source    ternary/fixed_point.py, bit for bit
 """

@@ -16,7 +16,7 @@
 
 typedef std::vector<char> Bytes;
 
-struct Answer { uint64_t cycle; int tag; Bytes data; };
+struct Response { uint64_t cycle; int tag; Bytes data; };
 
 static Bytes read(const char* path) {
     std::ifstream file(path, std::ios::binary);
@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     if (argc != 7) return 2;
     Bytes program = read(argv[1]), memory = read(argv[2]);
     const size_t word = atoi(argv[3]), beat = atoi(argv[4]), latency = atoi(argv[5]);
-    std::deque<Answer> coming;
+    std::deque<Response> responses;
     Vtop top;
     top.token = atoi(argv[6]);
     top.eval();
@@ -59,17 +59,17 @@ int main(int argc, char** argv) {
         if (top.issue || top.done)
             printf("%llu %d %d %d\n", (unsigned long long)cycle, top.issue, top.number, top.done);
         if (top.writing_write) memcpy(&memory.at(top.writing_address), &top.writing_data, beat);
-        if (top.reading_ask)
+        if (top.reading_request)
             for (size_t i = 0; i < top.reading_beats; i++) {
                 const char* from = &memory.at(top.reading_address + i * beat);
-                coming.push_back({cycle + latency, (int)top.tag, Bytes(from, from + beat)});
+                responses.push_back({cycle + latency, (int)top.tag, Bytes(from, from + beat)});
             }
         tick(top);
-        top.reading_answer = !coming.empty() && coming.front().cycle <= cycle + 1;
-        if (top.reading_answer) {
-            top.answer_tag = coming.front().tag;
-            memcpy(&top.reading_data, coming.front().data.data(), beat);
-            coming.pop_front();
+        top.reading_response = !responses.empty() && responses.front().cycle <= cycle + 1;
+        if (top.reading_response) {
+            top.response_tag = responses.front().tag;
+            memcpy(&top.reading_data, responses.front().data.data(), beat);
+            responses.pop_front();
         }
     }
     return 1;

@@ -1,6 +1,6 @@
 """The whole core: it fetches a word a cycle and hands it to its unit as soon as all that it names is free.
 
-Course    notebook 13, "The model on the machine"
+Course    notebook 12, "From gates up"
 Cycles    the rules of hardware_sim/scoreboard.py: in order, at most one a cycle; an instruction waits for its unit, for
           every register it names and, where it uses memory, for whoever has the memory port
 """
@@ -21,8 +21,8 @@ from hardware_sim.rtl.registers import Registers, named
 from hardware_sim.rtl.rowwise import Rowwise
 from hardware_sim.rtl.stream import reading, writing
 from hardware_sim.rtl.tmatmul import Tmatmul
-from hardware_sim.rtl.word import WORD, said, uses
-from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS
+from hardware_sim.rtl.word import WORD, opcode_is, uses
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS
 from hardware_sim.ternary_core.machine import Machine
 
 WORDS = 256                                  # instructions that a core keeps, unless it is built for more
@@ -30,7 +30,7 @@ BITS = WORD.size                             # of an instruction word
 UNITS = {"load/store": LoadStore, "rowwise": Rowwise, "norm": Norm, "tmatmul": Tmatmul}
 NUMBERS = {row.unit: row.code["unit"] for row in OPERATIONS.values()}            # what the word calls a unit
 DONE = ("loaded", "stored", "rowwise", "norm", "tmatmul")                        # sorts of work whose end is seen
-LOADS, TILES = 0, 1                          # who reads memory: a request's tag, which comes back with its answers
+LOADS, TILES = 0, 1                          # who reads memory: a request's tag, which comes back with its responses
 
 
 def words_of(program: Sequence[Instruction], words: int, token: int) -> list[int]:
@@ -39,7 +39,7 @@ def words_of(program: Sequence[Instruction], words: int, token: int) -> list[int
         raise ValueError(f"the program has {len(program)} instructions, but this core keeps {words}")
     if not 0 <= token < 1 << TOKEN:
         raise ValueError(f"token {token} does not fit into the {TOKEN} bits of the core's input")
-    return [COURSE_SET.encode(instruction) for instruction in program]
+    return [INSTRUCTION_SET.encode(instruction) for instruction in program]
 
 
 class Core(Component):
@@ -50,7 +50,7 @@ class Core(Component):
         self.units = {name: unit(machine) for name, unit in UNITS.items()}
         super().__init__({
             "run": In(1), "token": In(TOKEN),
-            "reading": Out(reading(machine)), "tag": Out(1), "answer_tag": In(1), "writing": Out(writing(machine)),
+            "reading": Out(reading(machine)), "tag": Out(1), "response_tag": In(1), "writing": Out(writing(machine)),
             "place": In(range(words)), "word": In(BITS), "store": In(1),         # how a program gets in
             "number": Out(range(words)), "issue": Out(1),                        # which word stands there; it goes now
             "done": Out(len(DONE)), "finished": Out(1),                          # sorts in their last cycle; all done
@@ -69,7 +69,7 @@ class Core(Component):
         waits = wire(m, "waits", held | self.unit_is_taken(word) | self.port_is_taken(word))
         m.d.comb += self.issue.eq(self.run & ~ended & ~waits)
         with m.If(self.issue):
-            m.d.sync += ended.eq(said(word, "end"))
+            m.d.sync += ended.eq(opcode_is(word, "end"))
         for name, unit in self.units.items():
             m.d.comb += [unit.word.eq(word), unit.start.eq(self.issue & (word["unit"] == NUMBERS[name]))]
         loads, *others = self.units.values()
@@ -98,17 +98,17 @@ class Core(Component):
         return uses(word, "@") & ~(self.units["load/store"].ready & self.units["tmatmul"].ready)
 
     def connect_memory(self, m: Module) -> None:
-        """Two read and one writes; the rules of issue see to it that never two ask at once."""
+        """Two read and one writes; the rules of issue see to it that never two send a request at once."""
         port = self.reading
         loads, tiles = self.units["load/store"], self.units["tmatmul"].reading
         connect(m, loads.writing, flipped(self.writing))
         m.d.comb += [
-            port.ask.eq(loads.reading.ask | tiles.ask), self.tag.eq(Mux(tiles.ask, TILES, LOADS)),
-            port.address.eq(Mux(tiles.ask, tiles.address, loads.reading.address)),
-            port.beats.eq(Mux(tiles.ask, tiles.beats, loads.reading.beats)),
+            port.request.eq(loads.reading.request | tiles.request), self.tag.eq(Mux(tiles.request, TILES, LOADS)),
+            port.address.eq(Mux(tiles.request, tiles.address, loads.reading.address)),
+            port.beats.eq(Mux(tiles.request, tiles.beats, loads.reading.beats)),
         ]
         for tag, reader in ((LOADS, loads.reading), (TILES, tiles)):
-            m.d.comb += [reader.answer.eq(port.answer & (self.answer_tag == tag)), reader.data.eq(port.data)]
+            m.d.comb += [reader.response.eq(port.response & (self.response_tag == tag)), reader.data.eq(port.data)]
 
     def connect_registers(self, m: Module) -> None:
         """Every unit's ports, by the unit's name and theirs."""

@@ -1,10 +1,10 @@
 """The same program on the circuit and on the model: every register, every byte, and the cycle of every event.
 
-Course    notebook 13, "The model on the machine"
+Course    notebook 12, "From gates up"; notebook 13 tells what came of it
 Compared  registers, the norm unit's four numbers, all of memory, start and end of every instruction,
           and the cycle in which the core is ready again
           circuit: rtl/core.py in Amaranth's simulator, with the memory of rtl/memory.py
-          model: course/golden.py for values, hardware_sim/scoreboard.py with course/core.py for cycles
+          model: ternary_core/golden.py for values, scoreboard.py with ternary_core/cost_table.py for cycles
 Covered   lanes, row lanes, port and burst sizes, requests under way (each of the two readers has as many as the machine
           says), read latency, number of registers, single and double buffering
 Not       memories other than one of fixed latency: no banks, no refresh, nobody else on the bus
@@ -23,7 +23,7 @@ from hardware_sim.rtl.core import Core, words_of
 from hardware_sim.rtl.log import Log
 from hardware_sim.rtl.memory import FixedLatencyMemory, Request
 from hardware_sim.scoreboard import run
-from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.ternary_core.cost_table import TernaryCore
 from hardware_sim.ternary_core.golden import Golden
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.trace import total_cycles
@@ -32,7 +32,7 @@ LONGEST = 100_000                            # cycles, after which a program tha
 
 
 @dataclass(frozen=True)
-class Seen:
+class RunResult:
     """What a run leaves behind, on the circuit or on the model."""
 
     cycles: int                              # until the core is ready again
@@ -41,7 +41,7 @@ class Seen:
     norm: dict[str, int]
     memory: UInt8[ndarray, "bytes"]
 
-    def differences(self, other: "Seen") -> list[str]:
+    def differences(self, other: "RunResult") -> list[str]:
         """One sentence for each thing that is not the same, among those that were seen here."""
         found = [
             f"instruction {number}: {mine} here, {theirs} there"
@@ -61,14 +61,16 @@ class Seen:
         return found
 
 
-def on_model(machine: Machine, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0) -> Seen:
+def on_model(
+    machine: Machine, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0,
+) -> RunResult:
     """Values from the golden simulator, times from the scoreboard."""
     golden = Golden(machine, memory.copy())
     golden.run(program, token)
-    events = run(program, CourseCore(machine))
+    events = run(program, TernaryCore(machine))
     times = [(event.start, event.end) for event in events]
-    norm = {name: getattr(golden.seen, name) for name in ("largest", "squares", "inverse", "worth")}
-    return Seen(total_cycles(events), times, golden.registers, norm, golden.memory)
+    norm = {name: getattr(golden.row_stats, name) for name in ("largest", "squares", "inverse", "code_scale")}
+    return RunResult(total_cycles(events), times, golden.registers, norm, golden.memory)
 
 
 class Circuit:
@@ -80,7 +82,7 @@ class Circuit:
         self.simulator.add_clock(1e-6)
         self.simulator.add_testbench(self.bench)
 
-    def run(self, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0) -> Seen:
+    def run(self, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0) -> RunResult:
         """One program, from registers and norm unit all zero.
 
         ValueError for a program that the core has no room for, TimeoutError for one that does not end.
@@ -91,7 +93,7 @@ class Circuit:
             self.simulator.reset()
         self.used = True
         self.simulator.run()
-        return self.seen
+        return self.result
 
     async def bench(self, sim: SimulatorContext) -> None:
         """Loads the program, plays the memory, and writes down when each instruction is issued and when it is done."""
@@ -107,8 +109,8 @@ class Circuit:
         sim.set(core.run, 1)
         reading, writing = core.reading, core.writing
         wires = sim.tick().sample(
-            core.issue, core.number, core.done, core.finished, reading.ask, reading.address, reading.beats, core.tag,
-            writing.write, writing.address, writing.data)
+            core.issue, core.number, core.done, core.finished, reading.request, reading.address, reading.beats,
+            core.tag, writing.write, writing.address, writing.data)
         log = Log(self.program)
         async for _, _, issue, number, done, finished, *memory in wires:
             if finished:
@@ -116,12 +118,12 @@ class Circuit:
             if self.memory.cycle == LONGEST:
                 raise TimeoutError(f"the program has not ended after {LONGEST:,} cycles")
             log.cycle(self.memory.cycle, issue, number, done)
-            answer = self.memory.after(Request(*memory))
-            sim.set(reading.answer, answer.answer)
-            sim.set(reading.data, answer.data)
-            sim.set(core.answer_tag, answer.tag)
+            response = self.memory.after(Request(*memory))
+            sim.set(reading.response, response.valid)
+            sim.set(reading.data, response.data)
+            sim.set(core.response_tag, response.tag)
         left = np.frombuffer(self.memory.bytes, np.uint8)
-        self.seen = Seen(self.memory.cycle + 1, log.times(), self.registers(sim), self.norm(sim), left)
+        self.result = RunResult(self.memory.cycle + 1, log.times(), self.registers(sim), self.norm(sim), left)
 
     def registers(self, sim: SimulatorContext) -> Int64[ndarray, "registers d"]:
         """What stands in the register memories."""
@@ -131,4 +133,4 @@ class Circuit:
     def norm(self, sim: SimulatorContext) -> dict[str, int]:
         """The norm unit's own numbers."""
         unit = self.core.units["norm"]
-        return {name: sim.get(getattr(unit, name)) for name in ("largest", "squares", "inverse", "worth")}
+        return {name: sim.get(getattr(unit, name)) for name in ("largest", "squares", "inverse", "code_scale")}

@@ -1,6 +1,6 @@
 """Division as at school, in base 2: bring down a bit, subtract the divisor if it fits, write 1 or 0.
 
-Course    notebook 12, "Gates and joules"
+Course    notebook 12, "From gates up"
 Equation  quotient = dividend // divisor; all ones for a divisor of 0, as long division has it
 Cycles    64 after the one in which it starts, whatever the numbers
 """

@@ -1,10 +1,10 @@
 """From the largest magnitude and the sum of squares: one reciprocal and one scale, bit by bit.
 
-Course    notebook 13, "The model on the machine"
+Course    notebook 12, "From gates up"
 Equation  mean = squares // n + ε,  rms = root(mean),  inverse = (127 << 24) // largest,
-          worth = (largest << 32) // (127 · rms)
+          code_scale = (largest << 32) // (127 · rms)
 Source    ternary/fixed_point.py: codes, root_mean_square and code_scale, to the last bit
-Cycles    229: load, 64 bits of the mean, load, 32 of its root, load, 64 of the inverse, load, 64 of the worth, keep;
+Cycles    229: load, 64 bits of the mean, load, 32 of its root, load, 64 of the inverse, load, 64 of the scale, keep;
           always all of them, so that no number changes the time
 """
 
@@ -14,13 +14,13 @@ from amaranth.lib.wiring import Component, In, Out
 from hardware_sim.rtl.arithmetic import wire
 from hardware_sim.rtl.divider import DIVIDEND, Divider
 from hardware_sim.rtl.root import Root
-from hardware_sim.ternary_core.isa import COURSE_SET
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET
 from mmf_teach.ternary.fixed_point import INVERSE, LARGEST_CODE, LARGEST_MEAN, ROOT, SCALE, SMALLEST_SQUARE, to_fixed
 
 SQUARES = 63                                 # bits: the sum of squares stops at the largest number they hold
 LARGEST = 32                                 # bits of the largest magnitude
 FACTOR = 31                                  # bits of the inverse, and of what sums are multiplied with
-BITS = COURSE_SET.kinds["bits"]
+BITS = INSTRUCTION_SET.kinds["bits"]
 EPSILONS = [int(to_fixed(SMALLEST_SQUARE, 2 * bits)) for bits in range(BITS.low, BITS.limit)]
 
 
@@ -35,7 +35,7 @@ class Finish(Component):
     busy: Out(1)
     done: Out(1)                             # this is the last cycle
     inverse: Out(FACTOR)
-    worth: Out(FACTOR)
+    code_scale: Out(FACTOR)
 
     def elaborate(self, platform: None) -> Module:
         m = Module()
@@ -66,9 +66,9 @@ class Finish(Component):
                 m.d.comb += [divider.start.eq(1), divider.dividend.eq(largest << SCALE + ROOT)]
                 m.d.comb += divider.divisor.eq(LARGEST_CODE * rms)
                 m.d.sync += self.inverse.eq(divider.quotient)
-                m.next = "worth"
-            with m.State("worth"), m.If(ready):
-                m.d.sync += self.worth.eq(divider.quotient)
+                m.next = "code scale"
+            with m.State("code scale"), m.If(ready):
+                m.d.sync += self.code_scale.eq(divider.quotient)
                 m.d.comb += self.done.eq(1)
                 m.next = "idle"
         m.d.comb += self.busy.eq(~machine.ongoing("idle"))

@@ -1,6 +1,6 @@
 """A ternary lane: it adds a value to a sum, subtracts it, or leaves the sum alone. The machine has no smaller part.
 
-Course    notebook 12, "Gates and joules"
+Course    notebook 12, "From gates up"
 Equation  total = sum + trit · code
 Trits     00 is 0, 01 is +1, 11 is -1: the low bit says whether there is anything to add, the high bit its sign
 Cycles    none: the total is there in the cycle in which the trit is

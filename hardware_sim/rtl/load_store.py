@@ -1,10 +1,10 @@
 """The load and store unit: vectors between registers and memory, a beat of the memory port a cycle.
 
-Course    notebook 11, "Counting cycles"
+Course    notebook 12, "From gates up"
 Cycles    ldv, ldx    a stream of 4·d bytes (stream.py)
-          sv          4·d / port_bytes, and one to begin; it does not wait for an answer
+          sv          4·d / port_bytes, and one to begin; it does not wait for a response
 
-With double buffering the requests of the next load follow on those of the last one, while answers are on their way; a
+With double buffering the requests of the next load follow on those of the last one, while responses are on their way; a
 queue remembers which register each vector is for.
 """
 
@@ -16,7 +16,7 @@ from hardware_sim.rtl.registers import named, one_hot, read_port, write_port
 from hardware_sim.rtl.stream import ADDRESS, Stream, reading, writing
 from hardware_sim.rtl.timer import Timer
 from hardware_sim.rtl.walk import Walk
-from hardware_sim.rtl.word import WORD, said
+from hardware_sim.rtl.word import WORD, opcode_is
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.ternary_core.units import load_store as law
 
@@ -37,7 +37,7 @@ class LoadStore(Component):
 
     def elaborate(self, platform: None) -> Module:
         m = Module()
-        storing = said(self.word, "sv")
+        storing = opcode_is(self.word, "sv")
         m.submodules.timer = timer = Timer(law.busy("ldv", self.machine))
         expected = self.load(m, self.start & ~storing)
         m.d.comb += timer.start.eq(self.start & ~storing)
@@ -56,17 +56,17 @@ class LoadStore(Component):
         place, expected = Signal.like(self.result.place), Signal(self.machine.registers)
         row = Signal(ADDRESS)                # where the token's row lies, for ldx
         connect(m, flipped(self.reading), stream.port)
-        with m.If(said(self.word, "ldx")):
+        with m.If(opcode_is(self.word, "ldx")):
             m.d.comb += row.eq((self.word["n"] * self.token) << 2)
-        with m.If(stream.take):
+        with m.If(stream.ready):
             m.d.sync += place.eq(place + 1)
         begun, arrived = one_hot(self.machine, self.word["y"], start), one_hot(self.machine, queue.r_data, self.loaded)
         m.d.sync += expected.eq(expected & ~arrived | begun)
         m.d.comb += [
-            stream.start.eq(start), stream.address.eq(self.word["@"] + row), stream.take.eq(stream.there),
+            stream.start.eq(start), stream.address.eq(self.word["@"] + row), stream.ready.eq(stream.valid),
             queue.w_en.eq(start), queue.w_data.eq(self.word["y"]), queue.r_en.eq(self.loaded),
-            self.loaded.eq(stream.take & place.all()),
-            self.result.active.eq(stream.take), self.result.register.eq(queue.r_data), self.result.place.eq(place),
+            self.loaded.eq(stream.ready & place.all()),
+            self.result.active.eq(stream.ready), self.result.register.eq(queue.r_data), self.result.place.eq(place),
             self.result.data.eq(stream.beat),
         ]
         return expected

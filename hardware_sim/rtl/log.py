@@ -1,6 +1,6 @@
 """When each instruction began and when it was done, as the circuit's strobes say it.
 
-Course    notebook 11, "Counting cycles"
+Course    notebook 12, "From gates up"
 """
 
 from collections.abc import Sequence

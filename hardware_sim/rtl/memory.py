@@ -1,6 +1,6 @@
-"""A memory for simulations: every request is answered a fixed number of cycles later, in order, a beat a cycle.
+"""A memory for simulations: every request has its response a fixed number of cycles later, in order, a beat a cycle.
 
-Course    notebook 11, "Counting cycles"
+Course    notebook 12, "From gates up"
 Cycles    a request in cycle c: its first beat in cycle c + latency, if no earlier beat is still in the way
 """
 
@@ -16,7 +16,7 @@ from hardware_sim.ternary_core.machine import Machine
 class Request(NamedTuple):
     """The core's wires to its memory in one cycle."""
 
-    ask: int
+    valid: int
     address: int
     beats: int
     tag: int
@@ -25,34 +25,34 @@ class Request(NamedTuple):
     write_data: int
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """The memory's wires to the core."""
 
-    answer: int = 0
+    valid: int = 0
     tag: int = 0
     data: int = 0
 
 
 class FixedLatencyMemory:
-    """Bytes, and the answers that are on their way. What is read is what stands there when it is asked for."""
+    """Bytes, and the responses that are on their way. What is read is what stands there when it is asked for."""
 
     def __init__(self, machine: Machine, held: UInt8[ndarray, "bytes"]):
         self.latency, self.beat, self.bytes = machine.read_latency, machine.port_bytes, bytearray(held)
         self.cycle = 0
-        self.coming: deque[tuple[int, Answer]] = deque()         # cycle in which it may come, and what
+        self.responses: deque[tuple[int, Response]] = deque()         # cycle in which it may come, and what
 
-    def after(self, wires: Request) -> Answer:
-        """The answer in the next cycle to what the core says in this one. ValueError for bytes that are not there."""
+    def after(self, wires: Request) -> Response:
+        """The response in the next cycle to the core's wires in this one. ValueError for bytes that are not there."""
         if wires.write:
             self.bytes[self.beat_at(wires.write_address)] = wires.write_data.to_bytes(self.beat, "little")
-        if wires.ask:
+        if wires.valid:
             for address in range(wires.address, wires.address + wires.beats * self.beat, self.beat):
                 data = int.from_bytes(self.bytes[self.beat_at(address)], "little")
-                self.coming.append((self.cycle + self.latency, Answer(1, wires.tag, data)))
+                self.responses.append((self.cycle + self.latency, Response(1, wires.tag, data)))
         self.cycle += 1
-        if self.coming and self.coming[0][0] <= self.cycle:
-            return self.coming.popleft()[1]
-        return Answer()
+        if self.responses and self.responses[0][0] <= self.cycle:
+            return self.responses.popleft()[1]
+        return Response()
 
     def beat_at(self, address: int) -> slice:
         """The bytes of a beat. ValueError when there are none at that address."""

@@ -1,6 +1,6 @@
 """The vector registers: each a small memory that can read one place and write one place a cycle.
 
-Course    notebook 13, "The model on the machine"
+Course    notebook 12, "From gates up"
 Cycles    a place named in one cycle is read in the next; what is written in one cycle can be read from the next on
 
 That is enough because the core lets one instruction at a time have a register. Units name registers and places through
@@ -59,7 +59,7 @@ def write_port(machine: Machine, width: int) -> Signature:
 
 
 class Register(Elaboratable):
-    """One vector register, and which of the ports has it in this cycle. `row` is what was asked for a cycle ago."""
+    """One vector register, and which of the ports has it in this cycle. `row` is what was requested for a cycle ago."""
 
     def __init__(self, machine: Machine, number: int, reads: list, writes: list):
         self.number, self.length, self.reads, self.writes = number, row_elements(machine), reads, writes
@@ -84,7 +84,7 @@ class Register(Elaboratable):
 
 
 class Reader(Elaboratable):
-    """Hands a port the slice that it asked for a cycle ago, out of the row of the right register."""
+    """Hands a port the slice that it requested for a cycle ago, out of the row of the right register."""
 
     def __init__(self, port: PureInterface, registers: list[Register]):
         self.port, self.registers = port, registers
@@ -93,13 +93,13 @@ class Reader(Elaboratable):
         m = Module()
         length, width = self.registers[0].length, len(self.port.data)
         _, part = split(self.port.place, length, width)
-        asked, row = Signal.like(part), Signal(elements(length))
-        m.d.sync += asked.eq(part)
+        requested, row = Signal.like(part), Signal(elements(length))
+        m.d.sync += requested.eq(part)
         with m.Switch(self.port.register):
             for register in self.registers:
                 with m.Case(register.number):
                     m.d.comb += row.eq(register.row)
-        m.d.comb += self.port.data.eq(chosen(row, asked, width))
+        m.d.comb += self.port.data.eq(chosen(row, requested, width))
         return m
 
 

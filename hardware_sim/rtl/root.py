@@ -1,6 +1,6 @@
 """A square root digit by digit, in base 2: bring down two bits, subtract 4·root + 1 if it fits, write 1 or 0.
 
-Course    notebook 12, "Gates and joules"
+Course    notebook 12, "From gates up"
 Equation  root = the largest whole number whose square is at most the radicand
 Cycles    32 after the one in which it starts, whatever the number
 """

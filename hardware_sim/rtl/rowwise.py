@@ -1,7 +1,7 @@
 """The row-wise unit: sums, products, the sigmoid and one step of the recurrence, some elements a cycle.
 
-Course    notebooks 10, "An instruction set of ten words", and 13, "The model on the machine"
-Equation  as in course/units/rowwise.py, which follows ternary/fixed_point.py
+Course    notebook 12, "From gates up"
+Equation  as in ternary_core/units/rowwise.py, which follows ternary/fixed_point.py
 Cycles    d / row_lanes, and one to begin
 """
 
@@ -12,7 +12,7 @@ from hardware_sim.rtl.arithmetic import ELEMENT, clamped, rounded, saturated, wi
 from hardware_sim.rtl.registers import named, read_port, write_port
 from hardware_sim.rtl.sigmoid import Sigmoid
 from hardware_sim.rtl.walk import Walk
-from hardware_sim.rtl.word import WORD, said, uses
+from hardware_sim.rtl.word import WORD, opcode_is, uses
 from hardware_sim.ternary_core.machine import Machine
 from mmf_teach.ternary.fixed_point import ACTIVATION, GATE, MEMORY
 
@@ -36,15 +36,15 @@ class RowLane(Component):
         product = wire(m, "product", self.a * self.b)
         blend = wire(m, "blend", gate * self.y + (ONE - gate) * (self.b << (MEMORY - ACTIVATION)))
         exact = Signal(product.shape())
-        with m.If(said(self.word, "add")):
+        with m.If(opcode_is(self.word, "add")):
             m.d.comb += exact.eq(self.a + self.b)
-        with m.Elif(said(self.word, "sub")):
+        with m.Elif(opcode_is(self.word, "sub")):
             m.d.comb += exact.eq(self.a - self.b)
-        with m.Elif(said(self.word, "mul")):
+        with m.Elif(opcode_is(self.word, "mul")):
             m.d.comb += exact.eq(rounded(product, self.word["s"]))
-        with m.Elif(said(self.word, "sig")):
+        with m.Elif(opcode_is(self.word, "sig")):
             m.d.comb += exact.eq(sigmoid.gate)
-        with m.Elif(said(self.word, "mix")):
+        with m.Elif(opcode_is(self.word, "mix")):
             m.d.comb += exact.eq(rounded(blend, GATE))
         m.d.comb += self.result.eq(saturated(m, exact))
         return m

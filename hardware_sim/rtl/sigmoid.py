@@ -1,6 +1,6 @@
 """The sigmoid as a circuit: a table of 1,024 entries, each with the rise to the next, and a straight line between.
 
-Course    notebook 12, "Gates and joules"
+Course    notebook 12, "From gates up"
 Equation  σ(z) ≈ entry + (rise · rest + half) >> 6, with z brought into -8 .. 8 first
 Source    ternary/fixed_point.py: the same table, to the last bit
 Cycles    none: the gate is there in the cycle in which the activation is

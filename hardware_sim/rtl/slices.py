@@ -1,6 +1,6 @@
 """Wide rows for narrow users: a memory of many numbers a row, read and written a slice at a time.
 
-Course    notebook 12, "Gates and joules"
+Course    notebook 12, "From gates up"
 
 A slice is `width` neighbours of a row; place p is the slice that begins with number p · width of the whole memory.
 """

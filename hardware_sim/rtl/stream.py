@@ -1,9 +1,9 @@
-"""Reading ahead: requests go out before the last one is answered, and answers wait in a buffer until they are used.
+"""Reading ahead: requests go out before the last response is in, and responses wait in a buffer until they are used.
 
-Course    notebook 11, "Counting cycles"
-Equation  as in course/memory.py: request r is answered in full, and its beats are used, L + 1 + b cycles after it went
-          out or b cycles after request r-1, whichever is later; it can go out when request r-P has been used
-Cycles    one from the answer until the buffer shows it, hence L + 1
+Course    notebook 12, "From gates up"
+Equation  as in ternary_core/read_stream.py: request r is answered in full, and its beats are used, L + 1 + b cycles
+          after it went out or b cycles after request r-1, whichever is later; it can go out when r-P has been used
+Cycles    one from the response until the buffer shows it, hence L + 1
 """
 
 from amaranth import Module, Signal
@@ -16,10 +16,10 @@ ADDRESS = 32                                 # bits
 
 
 def reading(machine: Machine) -> Signature:
-    """How memory is read. A request asks for so many beats; they come in order, at most one a cycle."""
+    """How memory is read. A request is for so many beats; they come in order, at most one a cycle."""
     return Signature({
-        "ask": Out(1), "address": Out(ADDRESS), "beats": Out(range(machine.burst_bytes // machine.port_bytes + 1)),
-        "answer": In(1), "data": In(8 * machine.port_bytes),
+        "request": Out(1), "address": Out(ADDRESS), "beats": Out(range(machine.burst_bytes // machine.port_bytes + 1)),
+        "response": In(1), "data": In(8 * machine.port_bytes),
     })
 
 
@@ -29,7 +29,7 @@ def writing(machine: Machine) -> Signature:
 
 
 class Stream(Component):
-    """Reads so many bytes that lie one after the other; `beat` is the oldest that was not yet taken."""
+    """Reads so many bytes that lie one after the other; `beat` is the oldest in the buffer, `ready` takes it out."""
 
     def __init__(self, machine: Machine, data_bytes: int):
         self.request_bytes = min(machine.burst_bytes, data_bytes)
@@ -38,7 +38,7 @@ class Stream(Component):
         self.outstanding = machine.outstanding
         super().__init__({
             "start": In(1), "address": In(ADDRESS),
-            "there": Out(1), "beat": Out(8 * machine.port_bytes), "take": In(1),
+            "valid": Out(1), "beat": Out(8 * machine.port_bytes), "ready": In(1),
             "port": Out(reading(machine)),
         })
 
@@ -46,27 +46,27 @@ class Stream(Component):
         m = Module()
         port = self.port
         m.submodules.buffer = buffer = SyncFIFO(width=len(self.beat), depth=self.outstanding * self.beats)
-        unasked = Signal(range(self.requests + 1))
+        unrequested = Signal(range(self.requests + 1))
         room = Signal(range(self.outstanding + 1), init=self.outstanding)       # requests that may still go out
         address = Signal(ADDRESS)
         beat_of_request = Signal(range(self.beats))
         used = Signal()                                                         # the last beat of a request is taken
         m.d.comb += [
-            port.ask.eq((unasked != 0) & (room != 0)),
+            port.request.eq((unrequested != 0) & (room != 0)),
             port.address.eq(address),
             port.beats.eq(self.beats),
-            buffer.w_en.eq(port.answer),
+            buffer.w_en.eq(port.response),
             buffer.w_data.eq(port.data),
-            self.there.eq(buffer.r_rdy),
+            self.valid.eq(buffer.r_rdy),
             self.beat.eq(buffer.r_data),
-            buffer.r_en.eq(self.take),
-            used.eq(self.take & (beat_of_request == self.beats - 1)),
+            buffer.r_en.eq(self.ready),
+            used.eq(self.ready & (beat_of_request == self.beats - 1)),
         ]
-        m.d.sync += room.eq(room + used - port.ask)
+        m.d.sync += room.eq(room + used - port.request)
         with m.If(self.start):
-            m.d.sync += [unasked.eq(self.requests), address.eq(self.address)]
-        with m.Elif(port.ask):
-            m.d.sync += [unasked.eq(unasked - 1), address.eq(address + self.request_bytes)]
-        with m.If(self.take):
+            m.d.sync += [unrequested.eq(self.requests), address.eq(self.address)]
+        with m.Elif(port.request):
+            m.d.sync += [unrequested.eq(unrequested - 1), address.eq(address + self.request_bytes)]
+        with m.If(self.ready):
             m.d.sync += beat_of_request.eq(beat_of_request + 1)
         return m

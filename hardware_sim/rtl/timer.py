@@ -1,9 +1,9 @@
 """A timer: not ready for so many cycles after the start.
 
-Course    notebook 11, "Counting cycles"
+Course    notebook 12, "From gates up"
 
 Units that take an instruction before the last one is done know beforehand when: no number changes a time here, and the
-memory's latency is fixed. The timer makes the next one's answers follow on the last ones', and no earlier.
+memory's latency is fixed. The timer makes the next one's responses follow on the last ones', and no earlier.
 """
 
 from amaranth import Module, Signal

@@ -1,6 +1,6 @@
 """The ternary matrix unit: an input's code goes to all lanes, and each adds it to its sum, subtracts it or waits.
 
-Course    notebooks 11, "Counting cycles", and 12, "Gates and joules"
+Course    notebook 12, "From gates up"
 Equation  sums[i] = Σ T[i, j] · a[j]; trits come input by input, so the lanes stand beside one another along i
 Cycles    a stream of d·d/4 bytes (stream.py), every beat of which keeps the lanes busy for 4·port_bytes / lanes cycles
           or one; then d / row_lanes to copy the sums out, and one to begin
@@ -24,7 +24,7 @@ from hardware_sim.rtl.registers import one_hot, read_port, write_port
 from hardware_sim.rtl.stream import Stream, reading
 from hardware_sim.rtl.timer import Timer
 from hardware_sim.rtl.walk import Walk
-from hardware_sim.rtl.word import WORD, said
+from hardware_sim.rtl.word import WORD, opcode_is
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.ternary_core.units import tmatmul as law
 
@@ -52,7 +52,9 @@ class Tmatmul(Component):
         taken = Signal(2)                    # banks with an order whose trits are not all added
         bank, coming = Signal(), Signal()    # of the next order, and of the one before
         leaving, leaving_bank = Signal(ORDER), Signal()
-        m.d.comb += [order.y.eq(self.word["y"]), order.a.eq(self.word["a"]), order.in_place.eq(said(self.word, "tma"))]
+        m.d.comb += [
+            order.y.eq(self.word["y"]), order.a.eq(self.word["a"]), order.in_place.eq(opcode_is(self.word, "tma")),
+        ]
         with m.If(self.start):
             m.d.sync += [orders[bank].eq(order), coming.eq(bank), bank.eq(~bank)]
         with m.If(adder.last):
@@ -61,8 +63,8 @@ class Tmatmul(Component):
         connect(m, flipped(self.reading), stream.port)
         m.d.comb += [
             copy_in.start.eq(self.start), copy_out.start.eq(adder.last), self.done.eq(copy_out.done),
-            stream.start.eq(self.start), stream.address.eq(self.word["@"]), stream.take.eq(adder.take),
-            adder.there.eq(stream.there), adder.beat.eq(stream.beat),
+            stream.start.eq(self.start), stream.address.eq(self.word["@"]), stream.ready.eq(adder.ready),
+            adder.valid.eq(stream.valid), adder.beat.eq(stream.beat),
         ]
         self.copy_in(m, copy_in, adder, orders[coming].a, coming)
         self.copy_out(m, copy_out, adder, leaving, leaving_bank)

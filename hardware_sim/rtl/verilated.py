@@ -1,6 +1,6 @@
 """The same circuit as a compiled program: Amaranth writes it down, Yosys turns that into Verilog, Verilator into C++.
 
-Course    notebook 13, "The model on the machine"
+Course    notebook 12, "From gates up"; notebook 13 tells what came of it
 
 Hundreds of times faster than Amaranth's own simulator once it is built, so that the widths of real machines can be
 compared, too. Registers are seen through memory: let the program store them.
@@ -18,7 +18,7 @@ from numpy import ndarray
 
 from hardware_sim.isa import Instruction
 from hardware_sim.rtl.core import BITS, WORDS, Core, words_of
-from hardware_sim.rtl.cosim import Seen
+from hardware_sim.rtl.cosim import RunResult
 from hardware_sim.rtl.log import Log
 from hardware_sim.ternary_core.machine import Machine
 
@@ -48,7 +48,7 @@ def build(machine: Machine, folder: Path, words: int = WORDS) -> Path:
 def run(
     core: Path, machine: Machine, program: Sequence[Instruction], memory: UInt8[ndarray, "bytes"], token: int = 0,
     words: int = WORDS,
-) -> Seen:
+) -> RunResult:
     """Times and memory; no registers and nothing of the norm unit. ValueError for a program without room."""
     text, image = core.with_name("program.bin"), core.with_name("memory.bin")
     text.write_bytes(b"".join(word.to_bytes(WORD_BYTES, "little") for word in words_of(program, words, token)))
@@ -59,7 +59,7 @@ def run(
     for line in lines:
         log.cycle(*map(int, line.split()))
     left = np.frombuffer(image.read_bytes(), np.uint8)
-    return Seen(int(finished) + 1, log.times(), np.empty((0, machine.d), np.int64), {}, left)
+    return RunResult(int(finished) + 1, log.times(), np.empty((0, machine.d), np.int64), {}, left)
 
 
 def call(*command: str) -> str:

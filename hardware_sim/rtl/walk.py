@@ -1,6 +1,6 @@
 """A walk along a register: a slice is read in one cycle and what comes of it written in the next.
 
-Course    notebook 11, "Counting cycles"
+Course    notebook 12, "From gates up"
 Cycles    one a slice, and one to begin:
 
     reads    slice 0   slice 1   slice 2   slice 3      -

@@ -2,8 +2,9 @@
 
 Course    notebook 13, "The model on the machine"
 
-Speeds are simulated: clock over cycles of one token. A design's costs are counted from its sizes. Where there is a
-cluster, `with joblib.parallel_config("dask"):` around `search` sends the work there.
+Speeds are simulated: clock over cycles of one token. A design's costs are counted from its sizes. Thousands of designs
+want a compiled `count` of cycles (mmf_teach.engine.ternary_core.scoreboard); the scoreboard itself takes milliseconds a
+design. Where there is a cluster, `with joblib.parallel_config("dask"):` around `search` sends the work there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,8 +18,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from hardware_sim.ternary_core.machine import Machine
-from hardware_sim.ternary_core.timing import tokens_per_second
-from mmf_teach.model.config import ModelConfig
+from hardware_sim.ternary_core.model import Sizes
+from hardware_sim.ternary_core.timing import CountCycles, count_cycles, tokens_per_second
 from mmf_teach.paths import DATA
 from mmf_teach.quantity import Quantity, read
 
@@ -128,12 +129,12 @@ def groups(limit: Budget, tries: int | None = None, seed: int = 0) -> list[list[
     return [list(group) for _, group in groupby(chosen, key=lambda one: (one.d, one.registers))]
 
 
-def speeds(config: ModelConfig, machines: Sequence[Machine]) -> list[Result]:
+def speeds(sizes: Sizes, machines: Sequence[Machine], count: CountCycles = count_cycles) -> list[Result]:
     """Each of the machines timed on a token of the model; those that cannot run it are left out."""
     found = []
     for machine in machines:
         try:
-            found.append(Result(tokens_per_second(config, machine), machine))
+            found.append(Result(tokens_per_second(sizes, machine, count), machine))
         except ValueError:                   # such as one with registers too few to lower the model
             continue
     return found
@@ -145,21 +146,25 @@ def ranked(results: Iterable[Result], limit: Budget) -> list[Result]:
 
 
 def search(
-    config: ModelConfig, limit: Budget, tries: int | None = None, seed: int = 0, n_jobs: int | None = None,
+    sizes: Sizes, limit: Budget, tries: int | None = None, seed: int = 0, n_jobs: int | None = None,
+    count: CountCycles = count_cycles,
 ) -> list[Result]:
     """All designs, or so many at random, ranked. `n_jobs` processes share the work; None leaves it to joblib's backend.
 
     ValueError when not a single one keeps the budget.
     """
-    parts = Parallel(n_jobs=n_jobs)(delayed(speeds)(config, group) for group in groups(limit, tries, seed))
+    parts = Parallel(n_jobs=n_jobs)(delayed(speeds)(sizes, group, count) for group in groups(limit, tries, seed))
     return ranked((result for part in parts for result in part), limit)
 
 
-def enter(choices: Mapping[str, Any], config: ModelConfig, limit: Budget, others: Sequence[Result]) -> str:
+def enter(
+    choices: Mapping[str, Any], sizes: Sizes, limit: Budget, others: Sequence[Result],
+    count: CountCycles = count_cycles,
+) -> str:
     """The reader's entry in a sentence: what is wrong with it, or how fast it is and where it stands among others."""
     try:
         machine = design(choices, limit)
-        speed = tokens_per_second(config, machine)
+        speed = tokens_per_second(sizes, machine, count)
     except ValueError as problem:
         return f"cannot be built: {problem}."
     if problem := over_budget(machine, limit):

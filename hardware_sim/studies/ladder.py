@@ -3,7 +3,7 @@
 Course    notebook 13, "The model on the machine"
 Equation  tokens a second ≤ min(lanes / trits of a token, bytes a cycle / bytes of a token) · clock
 
-The first three rungs are the published core. It cannot run the model, having no scales, so they count its tmatmul
+The first three steps are the published core. It cannot run the model, having no scales, so they count its tmatmul
 instructions alone, one for each tile of the model. From the fourth on our core runs all of it.
 """
 
@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 
-from hardware_sim.dram.simple import Bus
-from hardware_sim.paper2024.machine import PublishedMachine, facts, paper2024
+from hardware_sim.dram.bus import Bus
+from hardware_sim.paper2024.machine import Paper2024Core, facts, paper2024
 from hardware_sim.ternary_core.layout import names, shape_of
 from hardware_sim.ternary_core.machine import Machine
-from hardware_sim.ternary_core.timing import token_timing
-from mmf_teach.model.config import ModelConfig
+from hardware_sim.ternary_core.model import Sizes
+from hardware_sim.ternary_core.timing import CountCycles, count_cycles, moved_bytes, token_table
 from mmf_teach.paths import DATA
 from mmf_teach.quantity import Quantity, read
 
-PENDING = 16                                 # reads under way at once, from the second rung on
+PENDING = 16                                 # reads under way at once, from the second step on
 BEAT = 64                                    # bytes a cycle, from the third
-FASTER = 4                                   # times as many reads under way, on the last
+MORE_PENDING = 64                            # and on the last
 
 
 @lru_cache(maxsize=1)
@@ -33,7 +33,7 @@ def table() -> dict[str, Quantity]:
 
 
 @dataclass(frozen=True)
-class Rung:
+class DesignStep:
     """A design, what was changed to reach it, and what a token costs on it."""
 
     name: str
@@ -82,38 +82,38 @@ def roof(trits: float, lanes: int, port_bytes: float, clock_mhz: float) -> float
     return clock_mhz * 10**6 / max(adding, reading)
 
 
-def trits_of(config: ModelConfig) -> int:
+def trits_of(sizes: Sizes) -> int:
     """Ternary weights that a token meets."""
-    return sum(outputs * inputs for outputs, inputs in (shape_of(name, config) for name in names(config)))
+    return sum(outputs * inputs for outputs, inputs in (shape_of(name, sizes) for name in names(sizes)))
 
 
-def tiles_of(config: ModelConfig, d: int) -> int:
+def tiles_of(sizes: Sizes, d: int) -> int:
     """Tiles of d x d that cover all matrices of a model."""
-    shapes = (shape_of(name, config) for name in names(config))
+    shapes = (shape_of(name, sizes) for name in names(sizes))
     return sum(-(-outputs // d) * -(-inputs // d) for outputs, inputs in shapes)
 
 
-def climb(config: ModelConfig) -> Iterator[Rung]:
-    """The rungs for a model of this shape, the published core first; each differs from the last in one thing."""
+def design_steps(sizes: Sizes, count: CountCycles = count_cycles) -> Iterator[DesignStep]:
+    """The ladder for a model of these sizes, the published core first; each step differs from the last in one thing."""
     published = paper2024()
-    yield _published("published core", "one byte is asked for, and nothing else until it is there", config, published)
+    yield _products("published core", "one byte is asked for, and nothing else until it is there", sizes, published)
     latency = facts()["read_latency"].value
     many = replace(published, reads=Bus(latency, PENDING))
-    yield _published("reads overlap", f"up to {PENDING} reads are under way: the latency is hidden", config, many)
+    yield _products("reads overlap", f"up to {PENDING} reads are under way: the latency is hidden", sizes, many)
     wide = replace(published, reads=Bus(latency, PENDING, width=BEAT))
-    yield _published("wider beats", f"{BEAT} bytes a cycle, but the one lane still adds one trit", config, wide)
+    yield _products("wider beats", f"{BEAT} bytes a cycle, but the one lane still adds one trit", sizes, wide)
     machine = Machine(
         d=published.width, registers=8, lanes=1, row_lanes=1, port_bytes=BEAT, burst_bytes=BEAT, outstanding=PENDING,
         read_latency=latency, double_buffer=False, clock_mhz=facts()["clock"].value)
     same = "the same lane and memory, and now the whole model runs, norms and scales too"
-    yield _ours("our core", same, config, machine)
+    yield _whole_model("our core", same, sizes, machine, count)
     for name, why, change in changes(machine):
         machine = replace(machine, **change)
-        yield _ours(name, why, config, machine)
+        yield _whole_model(name, why, sizes, machine, count)
 
 
 def changes(machine: Machine) -> Iterator[tuple[str, str, dict[str, object]]]:
-    """What is changed from one rung to the next, from our narrowest core on."""
+    """What is changed from one step to the next, from our narrowest core on."""
     yield "16 lanes", "sixteen trits are added in a cycle; adding still takes longest", {"lanes": 16}
     yield "256 lanes", "a whole beat is added in a cycle: as fast as memory brings it", {"lanes": 4 * BEAT}
     yield "double buffers", "the next tile is asked for while the last one is summed and copied out", {
@@ -124,65 +124,20 @@ def changes(machine: Machine) -> Iterator[tuple[str, str, dict[str, object]]]:
     cycles = ceil(table()["latency"].value * clock / 1000)
     yield f"{clock} MHz", f"five times the clock; but the memory's 200 ns are {cycles} cycles now", {
         "clock_mhz": clock, "read_latency": cycles}
-    yield "64 reads under way", "enough of them to hide the longer latency", {"outstanding": FASTER * PENDING}
+    yield "64 reads under way", "enough of them to hide the longer latency", {"outstanding": MORE_PENDING}
 
 
-def _published(name: str, why: str, config: ModelConfig, machine: PublishedMachine) -> Rung:
-    tiles, width = tiles_of(config, machine.width), getattr(machine.reads, "width", 1)
-    return Rung(
-        name, why, tiles * machine.cycles("tmatmul"), trits_of(config), tiles * machine.region_bytes("tmatmul"),
+def _products(name: str, why: str, sizes: Sizes, machine: Paper2024Core) -> DesignStep:
+    """A form of the published core: the products of a token, one tile after the other."""
+    tiles, width = tiles_of(sizes, machine.width), getattr(machine.reads, "width", 1)
+    return DesignStep(
+        name, why, tiles * machine.cycles("tmatmul"), trits_of(sizes), tiles * machine.region_bytes("tmatmul"),
         lanes=1, port_bytes=width, clock_mhz=facts()["clock"].value)
 
 
-def _ours(name: str, why: str, config: ModelConfig, machine: Machine) -> Rung:
-    timing = token_timing(config, machine)
-    return Rung(
-        name, why, timing.cycles, trits_of(config), timing.bytes, machine.lanes, machine.port_bytes, machine.clock_mhz,
-        machine)
-
-
-def needed_gigabytes_per_second(weights: float, bits: float, tokens_per_second: float) -> float:
-    """The bandwidth at which all weights come by once for each token.
-
-    >>> needed_gigabytes_per_second(4e9, 2, 1.5)
-    1.5
-    """
-    return weights * bits / 8 * tokens_per_second / 10**9
-
-
-@dataclass(frozen=True)
-class Projection:
-    """The paper's 23.8 tokens a second at 1.3B, step by step."""
-
-    block_ms: float          # of one block, as it is
-    faster: float            # how much wider memory accesses become
-    blocks: int
-    weights: int             # in those blocks
-    clock_mhz: float
-
-    @property
-    def token_ms(self) -> float:
-        """All blocks, each as much faster as accesses are wider."""
-        return self.blocks * self.block_ms / self.faster
-
-    @property
-    def tokens_per_second(self) -> float:
-        """What is projected."""
-        return 1000 / self.token_ms
-
-    @property
-    def needed_gigabytes_per_second(self) -> float:
-        """The bandwidth that the projection implies, at two bits a weight."""
-        return needed_gigabytes_per_second(self.weights, 2, self.tokens_per_second)
-
-    @property
-    def there_gigabytes_per_second(self) -> float:
-        """What one access of that width in every cycle brings."""
-        return self.faster * self.clock_mhz / 1000
-
-
-def projection(config: ModelConfig) -> Projection:
-    """For a model of this shape, without its head, at the published clock."""
-    body = config.blocks * (4 * config.width**2 + 3 * config.width * config.inner)
-    block_ms, faster = (table()[name].value for name in ("projected_block_time", "projected_burst"))
-    return Projection(block_ms, faster, config.blocks, body, facts()["clock"].value)
+def _whole_model(name: str, why: str, sizes: Sizes, machine: Machine, count: CountCycles) -> DesignStep:
+    """A form of our core: the program of a token."""
+    program = token_table(sizes, machine)
+    return DesignStep(
+        name, why, count(program, machine), trits_of(sizes), moved_bytes(program, machine), machine.lanes,
+        machine.port_bytes, machine.clock_mhz, machine)

@@ -1,6 +1,6 @@
 """What can be known of a program before it runs: does it only read what somebody wrote, and write where it may?
 
-Course    notebook 10, "An instruction set of ten words"
+Course    notebook 13, "The model on the machine"
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from hardware_sim.isa import Instruction
 from hardware_sim.ternary_core.allocate import READS_Y
 from hardware_sim.ternary_core.image import CONSTANT, WORK, AddressMap
-from hardware_sim.ternary_core.isa import COURSE_SET, TMATMUL, instruction_set
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET, TMATMUL, instruction_set
 from hardware_sim.ternary_core.machine import Machine
 
 NEEDS = {"acc": ("clr",), "fin": ("clr", "acc"), "code": ("fin",), "resc": ("fin",)}     # what the norm unit must know
@@ -48,7 +48,7 @@ class Checker:
             self.registers.add(instruction["y"])
 
     def _memory(self, instruction: Instruction) -> None:
-        address, is_tile = instruction["@"], COURSE_SET.operations[instruction.mnemonic].unit == TMATMUL
+        address, is_tile = instruction["@"], INSTRUCTION_SET.operations[instruction.mnemonic].unit == TMATMUL
         size = self.machine.tile_bytes if is_tile else self.machine.vector_bytes
         region = self.map.at(address, size)
         if region is None:
@@ -76,7 +76,7 @@ def check(program: Iterable[Instruction], address_map: AddressMap, machine: Mach
             checker.step(last)
         except ValueError as problem:
             where = f"line {lines[number]}" if lines else f"instruction {number}"
-            shown = COURSE_SET.text(last) if last.mnemonic in COURSE_SET.operations else last.mnemonic
+            shown = INSTRUCTION_SET.text(last) if last.mnemonic in INSTRUCTION_SET.operations else last.mnemonic
             raise ValueError(f"{where}, {shown}: {problem}") from None
     if last is None or last.mnemonic != "end":
         raise ValueError("a program's last instruction is end")

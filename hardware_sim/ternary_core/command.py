@@ -1,6 +1,6 @@
-"""Our core on the command line: preset course.
+"""Our core on the command line: preset ternary.
 
-Course    notebooks 10, "An instruction set of ten words", and 11, "Counting cycles"
+Course    notebook 13, "The model on the machine"
 """
 
 import argparse
@@ -13,10 +13,10 @@ from numpy import ndarray
 
 from hardware_sim.assembler import Program, assemble
 from hardware_sim.ternary_core.check import check
-from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.ternary_core.cost_table import TernaryCore
 from hardware_sim.ternary_core.golden import Golden
 from hardware_sim.ternary_core.image import CONSTANT, MEMORY, WORK, AddressMap, Region, empty
-from hardware_sim.ternary_core.machine import COURSE, Machine
+from hardware_sim.ternary_core.machine import TERNARY_CORE, Machine
 from hardware_sim.ternary_core.units import load_store, tmatmul
 
 SIZES = [field.name for field in fields(Machine) if field.type is int]
@@ -28,16 +28,16 @@ def add_arguments(options: argparse.ArgumentParser, command: str) -> None:
     for name in SIZES:
         options.add_argument(
             f"--{name.replace('_', '-')}", type=int, metavar="N",
-            help=f"{name.replace('_', ' ')} of the machine (default: {getattr(COURSE, name)}, or what d allows)")
+            help=f"{name.replace('_', ' ')} of the machine (default: {getattr(TERNARY_CORE, name)}, or what d allows)")
     options.add_argument("--single-buffer", action="store_true", help="no stream begins before the last is done")
     if command == "run":
         options.add_argument("--seed", type=int, default=0, help="for what lies in memory at first (default: 0)")
         options.add_argument("--json", action="store_true", help="print everything as one JSON document")
 
 
-def load(text: str, options: argparse.Namespace) -> tuple[Program, CourseCore]:
+def load(text: str, options: argparse.Namespace) -> tuple[Program, TernaryCore]:
     """The program and the machine. ValueError for a line that cannot be understood, or a program that is not sound."""
-    core = CourseCore(machine_of(options))
+    core = TernaryCore(machine_of(options))
     program = assemble(text, core.instruction_set, core.region_bytes)
     if program.instructions:
         check(program, regions_of(program, core), core.machine, program.lines)
@@ -47,16 +47,16 @@ def load(text: str, options: argparse.Namespace) -> tuple[Program, CourseCore]:
 def machine_of(options: argparse.Namespace) -> Machine:
     """The preset with the sizes that were given; those that were not are no larger than the given ones allow."""
     given = {name: getattr(options, name) for name in SIZES if getattr(options, name) is not None}
-    d = given.get("d", COURSE.d)
-    port = max(4, min(COURSE.port_bytes, 4 * d, d * d // 4, given.get("burst_bytes", COURSE.burst_bytes)))
+    d = given.get("d", TERNARY_CORE.d)
+    port = max(4, min(TERNARY_CORE.port_bytes, 4 * d, d * d // 4, given.get("burst_bytes", TERNARY_CORE.burst_bytes)))
     fitting = {
-        "lanes": min(COURSE.lanes, d), "row_lanes": min(COURSE.row_lanes, d), "port_bytes": port,
-        "burst_bytes": max(COURSE.burst_bytes, given.get("port_bytes", port)),
+        "lanes": min(TERNARY_CORE.lanes, d), "row_lanes": min(TERNARY_CORE.row_lanes, d), "port_bytes": port,
+        "burst_bytes": max(TERNARY_CORE.burst_bytes, given.get("port_bytes", port)),
     }
-    return replace(COURSE, double_buffer=not options.single_buffer, **fitting | given)
+    return replace(TERNARY_CORE, double_buffer=not options.single_buffer, **fitting | given)
 
 
-def regions_of(program: Program, core: CourseCore) -> AddressMap:
+def regions_of(program: Program, core: TernaryCore) -> AddressMap:
     """What the program's addresses stand for. ValueError for two that overlap."""
     called = {address: name for name, address in program.names.items()}
     sizes, uses = {}, {}
@@ -84,12 +84,12 @@ def random_memory(regions: AddressMap, d: int, seed: int) -> UInt8[ndarray, "byt
     return memory
 
 
-def clock_mhz(core: CourseCore) -> float:
+def clock_mhz(core: TernaryCore) -> float:
     """The clock of the machine."""
     return core.machine.clock_mhz
 
 
-def results(program: Program, core: CourseCore, options: argparse.Namespace) -> str:
+def results(program: Program, core: TernaryCore, options: argparse.Namespace) -> str:
     """Registers and memory after the program, in whole numbers."""
     regions = regions_of(program, core)
     golden = Golden(core.machine, random_memory(regions, core.machine.d, options.seed))

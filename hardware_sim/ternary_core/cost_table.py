@@ -1,6 +1,6 @@
 """Our core for the scoreboard: what each instruction asks of the machine, and for how long.
 
-Course    notebook 11, "Counting cycles"
+Course    notebook 13, "The model on the machine"
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from functools import cached_property
 
 from hardware_sim.isa import Instruction, InstructionSet
 from hardware_sim.scoreboard import Work
-from hardware_sim.ternary_core.isa import COURSE_SET, LOAD_STORE, TMATMUL, instruction_set
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET, LOAD_STORE, OPERATIONS, TMATMUL, instruction_set
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.ternary_core.units import load_store, norm, rowwise, tmatmul
 
@@ -17,7 +17,7 @@ NAMED = ("y", "a", "b")                      # the operands that are registers
 
 def cycles(mnemonic: str, machine: Machine) -> int:
     """From the start of an instruction until its result stands in its register: all that it depends on is here."""
-    match COURSE_SET.operations[mnemonic].unit:
+    match OPERATIONS[mnemonic].unit:
         case "load/store":
             return load_store.cycles(mnemonic, machine)
         case "rowwise":
@@ -31,7 +31,7 @@ def cycles(mnemonic: str, machine: Machine) -> int:
 
 def unit_cycles(mnemonic: str, machine: Machine) -> int:
     """After how long the unit, and the memory port where it is used, take the next instruction."""
-    match COURSE_SET.operations[mnemonic].unit:
+    match OPERATIONS[mnemonic].unit:
         case "load/store":
             return load_store.busy(mnemonic, machine)
         case "tmatmul":
@@ -41,7 +41,7 @@ def unit_cycles(mnemonic: str, machine: Machine) -> int:
 
 def data_bytes(mnemonic: str, machine: Machine) -> int:
     """Bytes that an instruction moves to or from memory: those of a vector or of a tile."""
-    unit = COURSE_SET.operations[mnemonic].unit
+    unit = OPERATIONS[mnemonic].unit
     return {LOAD_STORE: machine.vector_bytes, TMATMUL: machine.tile_bytes}.get(unit, 0)
 
 
@@ -51,7 +51,7 @@ def input_cycles(machine: Machine) -> int:
 
 
 @dataclass(frozen=True)
-class CourseCore:
+class TernaryCore:
     """A machine as hardware_sim.scoreboard.run asks it."""
 
     machine: Machine
@@ -67,12 +67,12 @@ class CourseCore:
 
     def work(self, instruction: Instruction) -> Work:
         """Unit, registers, port, cycles and bytes of one instruction."""
-        mnemonic, machine = instruction.mnemonic, self.machine
+        mnemonic, machine, unit = instruction.mnemonic, self.machine, OPERATIONS[instruction.mnemonic].unit
         registers = tuple(dict.fromkeys(instruction[name] for name in NAMED if name in instruction.operands))
         moved, unit_is_free = data_bytes(mnemonic, machine), unit_cycles(mnemonic, machine)
         early = ()
-        if COURSE_SET.operations[mnemonic].unit == TMATMUL and instruction["a"] != instruction["y"]:
+        if unit == TMATMUL and instruction["a"] != instruction["y"]:
             early = ((instruction["a"], input_cycles(machine)),)
         return Work(
-            COURSE_SET.operations[mnemonic].unit, COURSE_SET.text(instruction), registers, cycles(mnemonic, machine),
-            moved, unit_is_free if moved else 0, unit_is_free, early)
+            unit, INSTRUCTION_SET.text(instruction), registers, cycles(mnemonic, machine), moved,
+            unit_is_free if moved else 0, unit_is_free, early)

@@ -24,3 +24,12 @@ def decode(program: Iterable[Instruction]) -> Table:
         for instruction in program
     ]
     return np.array(rows, np.int64).reshape(-1, 1 + len(COLUMNS))
+
+
+def instructions(table: Table) -> list[Instruction]:
+    """The program again."""
+    mnemonics = list(OPERATIONS)
+    return [
+        Instruction(mnemonics[number], {name: value for name, value in zip(COLUMNS, row, strict=True) if value >= 0})
+        for number, *row in table.tolist()
+    ]

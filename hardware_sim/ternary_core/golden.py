@@ -1,8 +1,8 @@
 """Values without a clock: the registers and the memory after each instruction. The definition of our core.
 
-Course    notebook 10, "An instruction set of ten words"
+Course    notebook 13, "The model on the machine"
 
-Slow and plain on purpose; compiled.py must leave the same numbers behind.
+Slow and plain on purpose: the circuit (rtl/), and whatever is faster, must leave the same numbers behind.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class Golden:
         self.machine, self.memory, self.token = machine, memory, 0
         self.set = instruction_set(machine.registers, machine.address_bits)
         self.registers = np.zeros((machine.registers, machine.d), np.int64)
-        self.seen = norm.Seen()
+        self.row_stats = norm.RowStats()
         self.saturated = 0                   # elements that did not fit into a register
 
     def run(self, program: Iterable[Instruction], token: int = 0) -> None:
@@ -41,7 +41,7 @@ class Golden:
 
     def step(self, instruction: Instruction) -> None:
         """One instruction. ValueError for one that this machine does not have, or bytes beyond its memory."""
-        i, seen = self.set.check(instruction), self.seen
+        i, stats = self.set.check(instruction), self.row_stats
         match i.mnemonic:
             case "ldv":
                 self._write(i["y"], load_store.load(self._bytes(i["@"], self.machine.vector_bytes)))
@@ -61,15 +61,15 @@ class Golden:
             case "mix":
                 self._write(i["y"], rowwise.mix(self._read(i["y"]), self._read(i["a"]), self._read(i["b"])))
             case "clr":
-                self.seen = norm.clear(seen)
+                self.row_stats = norm.clear(stats)
             case "acc":
-                self.seen = norm.accumulate(seen, self._read(i["a"]))
+                self.row_stats = norm.accumulate(stats, self._read(i["a"]))
             case "fin":
-                self.seen = norm.finish(seen, i["n"], i["bits"])
+                self.row_stats = norm.finish(stats, i["n"], i["bits"])
             case "code":
-                self._write(i["y"], norm.code(seen, self._read(i["a"])))
+                self._write(i["y"], norm.code(stats, self._read(i["a"])))
             case "resc":
-                self._write(i["y"], norm.rescale(seen, self._read(i["a"]), i["w"]))
+                self._write(i["y"], norm.rescale(stats, self._read(i["a"]), i["w"]))
             case "tmm":
                 self._write(i["y"], tmatmul.result(0, self._read(i["a"]), self._tile(i["@"])))
             case "tma":

@@ -4,7 +4,7 @@ Course    notebook 13, "The model on the machine"
 
 A register holds d whole numbers of 32 bits; whatever is written into one saturates there. Formats are those of
 ternary/fixed_point.py: activation, gate, memory, scale, code. `norm` keeps four numbers of its own: largest and squares
-of what was accumulated, inverse and worth of what was finished.
+of what was accumulated, inverse and code_scale of what was finished.
 """
 
 from hardware_sim.isa import InstructionSet, Kind, Operation
@@ -24,10 +24,10 @@ OPERATIONS = {
     "mix":  Operation(ROWWISE,    "y a b",   "memories y <- a·y + (1 - a)·b, gates a", {"unit": 2, "op": 4}),
     "clr":  Operation(NORM,       "",        "largest, squares <- 0",                        {"unit": 3, "op": 0}),
     "acc":  Operation(NORM,       "a",       "largest <- largest of it and |a|, squares + Σa²", {"unit": 3, "op": 1}),
-    "fin":  Operation(NORM,       "n bits",  "inverse, worth <- of n numbers, so many bits behind the point",
+    "fin":  Operation(NORM,       "n bits",  "inverse, code_scale <- of n numbers, so many bits behind the point",
                       {"unit": 3, "op": 2}),
     "code": Operation(NORM,       "y a",     "codes y <- a · inverse",                       {"unit": 3, "op": 3}),
-    "resc": Operation(NORM,       "y a w",   "activations y <- sums a · worth · w, a scale", {"unit": 3, "op": 4}),
+    "resc": Operation(NORM,       "y a w",   "activations y <- sums a · code_scale · w, a scale", {"unit": 3, "op": 4}),
     "tmm":  Operation(TMATMUL,    "y a @",   "y <- T · a: d × d trits T at @, codes a",      {"unit": 4, "op": 0}),
     "tma":  Operation(TMATMUL,    "y a @",   "y <- y + T · a",                               {"unit": 4, "op": 1}),
 }
@@ -42,7 +42,7 @@ def instruction_set(registers: int = REGISTERS, address_bits: int = ADDRESS_BITS
         "s": Kind("number", 32, 1), "bits": Kind("number", 21, 10), "n": Kind("number", 1 << 16, 1),
         "w": Kind("number", 1 << 31),
     }
-    return InstructionSet("course", OPERATIONS, kinds, FIELDS)
+    return InstructionSet("ternary", OPERATIONS, kinds, FIELDS)
 
 
-COURSE_SET = instruction_set()
+INSTRUCTION_SET = instruction_set()

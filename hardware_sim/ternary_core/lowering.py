@@ -1,8 +1,8 @@
 """A MatMul-free model becomes a program of our core: one run reads a token and leaves the scores of the next.
 
 Course    notebook 13, "The model on the machine"
-Equation  model/integer.py, line by line; what a tile is filled up with stays zero: sums, gated memories and inner
-          products of it are zero
+Equation  mmf_teach/reference/integer_model.py, line by line; what a tile is filled up with stays zero: sums, gated
+          memories and inner products of it are zero
 
 The order of the lines matters to an in-order machine. The next matrix is asked for before the sums of the last one are
 worked on, what those will need is loaded before that matrix, and memories are stored just before the next one. Tiles
@@ -18,7 +18,7 @@ from hardware_sim.ternary_core.allocate import Allocation, Line
 from hardware_sim.ternary_core.image import AddressMap, Region
 from hardware_sim.ternary_core.layout import BIASED, HEAD, Layout, address_names, at, place
 from hardware_sim.ternary_core.machine import Machine
-from mmf_teach.model.config import ModelConfig
+from hardware_sim.ternary_core.model import Sizes
 from mmf_teach.ternary import fixed_point as fp
 
 Scale = Callable[[str], int]                 # name of a map, such as b0.to_f -> its weight scale
@@ -39,18 +39,18 @@ class Lowered:
 
 
 def lower(
-    config: ModelConfig, machine: Machine, scale: Scale = lambda name: 1, biased: Collection[str] = BIASED,
+    sizes: Sizes, machine: Machine, scale: Scale = lambda name: 1, biased: Collection[str] = BIASED,
 ) -> Lowered:
     """The program of a model of this shape, and its address map; only `resc` knows anything of the weights.
 
     ValueError for a model that is not in the paper's form, or too large for the machine's address space.
     """
-    layout = place(config, machine, biased)
+    layout = place(sizes, machine, biased)
     AddressMap(tuple(layout.regions), machine.address_bits)  # refused before a long program is written
     lines = Writer(layout, scale).token()
     allocation = Allocation(lines, machine.registers, lambda n: layout.work.start + n * machine.vector_bytes)
     instructions = [*allocation.run(), Instruction("end")]
-    layout = place(config, machine, biased, allocation.places_made)
+    layout = place(sizes, machine, biased, allocation.places_made)
     address_map = AddressMap(tuple(layout.regions), machine.address_bits)
     return Lowered(Program(tuple(instructions), address_names(layout, allocation.places_made)), address_map, layout)
 
@@ -68,13 +68,13 @@ class Writer:
     def token(self) -> list[Line]:
         """All lines, from the embedding to the scores."""
         layout = self.layout
-        row = layout.wide * layout.machine.d
+        row = layout.width_tiles * layout.machine.d
         x = [self.do("ldx", n=row, **at(layout.embedding, part, layout.machine.vector_bytes))
-             for part in range(layout.wide)]
-        for block in range(layout.config.blocks):
+             for part in range(layout.width_tiles)]
+        for block in range(layout.sizes.blocks):
             x = self.channel_mixer(block, self.token_mixer(block, x))
-        codes = self.codes(x, layout.config.width, fp.ACTIVATION)
-        for row in range(layout.tiles(layout.config.vocab)):
+        codes = self.codes(x, layout.sizes.width, fp.ACTIVATION)
+        for row in range(layout.tiles(layout.sizes.vocab)):
             self.map(HEAD, row, codes, lambda scores, row=row: self.store(scores, layout.scores, row))
         self.settle()
         return self.lines
@@ -82,10 +82,10 @@ class Writer:
     def token_mixer(self, block: int, x: list[int]) -> list[int]:
         """MLGRU: the stream after it."""
         own, layout = f"b{block}.", self.layout
-        codes = self.codes(x, layout.config.width, fp.ACTIVATION)
-        shown: dict[int, int] = {}
-        for row in range(layout.wide):
-            place = block * layout.wide + row
+        codes = self.codes(x, layout.sizes.width, fp.ACTIVATION)
+        gated: dict[int, int] = {}
+        for row in range(layout.width_tiles):
+            place = block * layout.width_tiles + row
             gate, candidate, memory = {}, {}, {}
             self.map(f"{own}to_f", row, codes, lambda y, gate=gate: gate.update(f=self.do("sig", a=y)))
             self.map(f"{own}to_c", row, codes, lambda y, into=candidate: into.update(c=self.silu(y)))
@@ -95,19 +95,19 @@ class Writer:
                 h = memory["h"]
                 self.do("mix", y=h, a=gate["f"], b=candidate["c"])
                 self.store(h, layout.memories, place)
-                shown[row] = self.do("mul", a=self.do("sig", a=y), b=h, s=fp.GATE)
+                gated[row] = self.do("mul", a=self.do("sig", a=y), b=h, s=fp.GATE)
 
             self.map(f"{own}to_g", row, codes, show)
         self.settle()
-        codes = self.codes([shown[row] for row in range(layout.wide)], layout.config.width, fp.MEMORY)
+        codes = self.codes([gated[row] for row in range(layout.width_tiles)], layout.sizes.width, fp.MEMORY)
         return self.added(f"{own}to_o", codes, x)
 
     def channel_mixer(self, block: int, x: list[int]) -> list[int]:
         """GLU: the stream after it."""
         own, layout = f"b{block}.", self.layout
-        codes = self.codes(x, layout.config.width, fp.ACTIVATION)
+        codes = self.codes(x, layout.sizes.width, fp.ACTIVATION)
         inner: dict[int, int] = {}
-        for row in range(layout.deep):
+        for row in range(layout.inner_tiles):
             gate: dict[str, int] = {}
             self.map(f"{own}to_gate", row, codes, lambda y, gate=gate: gate.update(open=self.silu(y)))
 
@@ -116,7 +116,7 @@ class Writer:
 
             self.map(f"{own}to_up", row, codes, close)
         self.settle()
-        codes = self.codes([inner[row] for row in range(layout.deep)], layout.config.inner, fp.MEMORY)
+        codes = self.codes([inner[row] for row in range(layout.inner_tiles)], layout.sizes.inner, fp.MEMORY)
         return self.added(f"{own}to_down", codes, x)
 
     def added(self, name: str, codes: list[int], x: list[int]) -> list[int]:

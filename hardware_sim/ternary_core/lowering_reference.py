@@ -3,7 +3,7 @@
 Course    notebook 13, "The model on the machine"
 Source    Belady 1966, doi:10.1147/sj.52.0078: give up what is needed again last
 
-course/weights.py, course/layout.py and course/allocate.py do the same for whole models.
+ternary_core/weights.py, ternary_core/layout.py and ternary_core/allocate.py do the same for whole models.
 """
 
 from collections.abc import Mapping, Sequence

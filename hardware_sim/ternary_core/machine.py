@@ -1,6 +1,6 @@
 """The sizes of our core: everything that a designer may choose, and nothing that follows from it.
 
-Course    notebooks 11, "Counting cycles", and 13, "The model on the machine"
+Course    notebook 13, "The model on the machine"
 """
 
 from dataclasses import dataclass
@@ -69,6 +69,6 @@ class Machine:
         return max(1, 4 * self.port_bytes // self.lanes)
 
 
-COURSE = Machine()
+TERNARY_CORE = Machine()
 WIDE = Machine(                              # for billions of weights: 64 bytes a cycle are 12.8 GB/s, of the 19.2 GB/s
     d=512, lanes=256, row_lanes=64, port_bytes=64, outstanding=32)           # that one channel of DDR4-2400 can bring

@@ -6,11 +6,11 @@ Course    notebook 14, "Joules per token"
 from collections import Counter
 
 from hardware_sim.energy import account, costs, counts
-from hardware_sim.ternary_core.isa import COURSE_SET, OPERATIONS
+from hardware_sim.ternary_core.decode import Table
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS
 from hardware_sim.ternary_core.machine import Machine
-from hardware_sim.ternary_core.timing import Timing, token_timing
+from hardware_sim.ternary_core.timing import moved_bytes
 from hardware_sim.ternary_core.units.norm import FIN_CYCLES
-from mmf_teach.model.config import ModelConfig
 from mmf_teach.quantity import Quantity
 
 ELEMENT_BITS = 32
@@ -23,7 +23,7 @@ EACH = {                                     # adds and multiplies for one eleme
 
 def actions(mnemonic: str, machine: Machine) -> dict[str, int]:
     """All that one instruction does inside the core. KeyError for a mnemonic that there is not."""
-    operation = COURSE_SET.operations[mnemonic]
+    operation = INSTRUCTION_SET.operations[mnemonic]
     adds, multiplies = EACH.get(mnemonic, (0, 0))
     ports = sum(name in ("y", "a", "b") for name in operation.names) + (mnemonic in ("mix", "tma"))    # y is read too
     tabled = TABLE_BITS if mnemonic == "sig" else 0
@@ -37,13 +37,8 @@ def actions(mnemonic: str, machine: Machine) -> dict[str, int]:
     return {what: count for what, count in done.items() if count}
 
 
-def energy(timing: Timing, memory: str = "ddr4") -> dict[str, Quantity]:
-    """Picojoules of a timed program by cause. KeyError for a memory that data/energy/memory.toml does not have."""
+def energy(table: Table, machine: Machine, memory: str = "ddr4") -> dict[str, Quantity]:
+    """Picojoules of a decoded program by cause. KeyError for a memory that data/energy/memory.toml does not have."""
     names = list(OPERATIONS)
-    done = Counter(names[number] for number in timing.table[:, 0].tolist())
-    return account(counts(done, timing.bytes, lambda mnemonic: actions(mnemonic, timing.machine)), costs(memory))
-
-
-def token_energy(config: ModelConfig, machine: Machine, memory: str = "ddr4") -> dict[str, Quantity]:
-    """Picojoules of one token of a model of this shape, by cause."""
-    return energy(token_timing(config, machine), memory)
+    done = Counter(names[number] for number in table[:, 0].tolist())
+    return account(counts(done, moved_bytes(table, machine), lambda name: actions(name, machine)), costs(memory))

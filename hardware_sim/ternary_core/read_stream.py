@@ -1,6 +1,6 @@
 """How long it takes to read: requests that go out before the last one is answered, answers that come in order.
 
-Course    notebook 11, "Counting cycles"
+Course    notebook 13, "The model on the machine"
 Equation  n bytes are R = n / burst requests; each keeps the reader busy for b cycles; P: under way;
           L: cycles from a request until its first beat is at work, one more than the read latency
           request r is answered in full at   c(r) = max(c(r-1) + b,  c(r-P) + L + b),   c = L + b for the first

@@ -4,7 +4,6 @@ Course    notebook 13, "The model on the machine"
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int8, Int64, UInt8
@@ -14,25 +13,22 @@ from hardware_sim.ternary_core.image import empty
 from hardware_sim.ternary_core.layout import BIASED, HEAD, MAPS, Layout
 from hardware_sim.ternary_core.lowering import Lowered, lower
 from hardware_sim.ternary_core.machine import Machine
+from hardware_sim.ternary_core.model import Linear, Model, sizes_of
 from hardware_sim.ternary_core.units import load_store, tmatmul
-from mmf_teach.model.config import ModelConfig
-
-if TYPE_CHECKING:                            # torch takes seconds to start, and is not needed to read a model
-    from mmf_teach.reference.integer_model import IntegerLinear, IntegerModel
 
 
-def lower_model(model: "IntegerModel", machine: Machine) -> tuple[Lowered, UInt8[ndarray, "bytes"]]:
+def lower_model(model: Model, machine: Machine) -> tuple[Lowered, UInt8[ndarray, "bytes"]]:
     """The program of a trained model, and the memory on which it begins.
 
     ValueError for a model too large for the machine's address space.
     """
     maps = dict(maps_of(model))
     biased = BIASED | {name.rpartition(".")[2] for name, one in maps.items() if one.bias.any()}
-    lowered = lower(config_of(model), machine, lambda name: maps[name].scale, biased)
+    lowered = lower(sizes_of(model), machine, lambda name: maps[name].scale, biased)
     return lowered, memory_of(model, lowered.layout)
 
 
-def memory_of(model: "IntegerModel", layout: Layout) -> UInt8[ndarray, "bytes"]:
+def memory_of(model: Model, layout: Layout) -> UInt8[ndarray, "bytes"]:
     """Every constant in its place, and zeros where the program will write."""
     memory, d = empty(layout.regions), layout.machine.d
     write(memory, layout.embedding.start, load_store.store(in_tiles(model.embedding, d).ravel()))
@@ -43,13 +39,7 @@ def memory_of(model: "IntegerModel", layout: Layout) -> UInt8[ndarray, "bytes"]:
     return memory
 
 
-def config_of(model: "IntegerModel") -> ModelConfig:
-    """The sizes of an integer model."""
-    vocab, width = model.embedding.shape
-    return ModelConfig("matmul_free", vocab, width, len(model.blocks), inner_width=len(model.blocks[0].to_gate.trits))
-
-
-def maps_of(model: "IntegerModel") -> Iterator[tuple[str, "IntegerLinear"]]:
+def maps_of(model: Model) -> Iterator[tuple[str, Linear]]:
     """Every map of a model by its name in the layout."""
     for number, block in enumerate(model.blocks):
         for own in MAPS:

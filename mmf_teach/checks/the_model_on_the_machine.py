@@ -7,7 +7,8 @@ from math import ceil
 import numpy as np
 from numpy import ndarray
 
-from hardware_sim.studies.ladder import needed_gigabytes_per_second, roof
+from hardware_sim.studies.ladder import roof
+from hardware_sim.studies.projection import needed_gigabytes_per_second
 from hardware_sim.ternary_core.lowering_reference import addresses, count_loads, give_up, tiles_of
 from mmf_teach.lesson.exercise import Exercise
 from mmf_teach.lesson.property_test import PropertyTest

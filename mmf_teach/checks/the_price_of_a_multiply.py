@@ -4,11 +4,11 @@ from collections import Counter
 from math import ceil, floor
 
 from mmf_teach.cost.counted_number import counted_dot, matvec_operations
-from mmf_teach.cost.energy import BITS, energy_pj, moving_pj
+from mmf_teach.cost.energy import energy_pj, moving_pj
 from mmf_teach.cost.roofline import attainable
 from mmf_teach.cost.traffic import weight_bytes
 from mmf_teach.lesson.exercise import Exercise
-from mmf_teach.quantity import Quantity
+from mmf_teach.quantity import BITS, Quantity
 
 
 def cost(value: float, unit: str = "pJ/operation") -> Quantity:

@@ -6,9 +6,7 @@ Equation  E = Σ count × energy of one operation  +  bits moved × energy of on
 
 from collections.abc import Mapping
 
-from mmf_teach.quantity import Quantity
-
-BITS = {"pJ/bit": 1, "pJ/byte": 8, "pJ/64 bits": 64}         # how many bits one unit of such a cost moves
+from mmf_teach.quantity import BITS, Quantity
 
 
 def energy_pj(operations: Mapping[str, int], costs: Mapping[str, Quantity]) -> float:

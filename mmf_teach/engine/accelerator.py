@@ -12,10 +12,10 @@ from numpy import ndarray
 
 from hardware_sim.ternary_core.check import check
 from hardware_sim.ternary_core.decode import decode
-from hardware_sim.ternary_core.machine import COURSE, Machine
-from hardware_sim.ternary_core.timing import Timing, time
+from hardware_sim.ternary_core.machine import TERNARY_CORE, Machine
 from hardware_sim.ternary_core.weights import lower_model
-from mmf_teach.engine.ternary_core_values import Compiled
+from mmf_teach.engine.ternary_core.scoreboard import Timing, time
+from mmf_teach.engine.ternary_core.values import Compiled
 from mmf_teach.ternary import fixed_point as fp
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Accelerator:
     One sequence at a time: those of a batch are read one after the other.
     """
 
-    def __init__(self, model: "IntegerModel", machine: Machine = COURSE):
+    def __init__(self, model: "IntegerModel", machine: Machine = TERNARY_CORE):
         """Lower the model. ValueError when it is too large for the machine's address space."""
         self.machine, self.vocabulary = machine, len(model.embedding)
         self.lowered, memory = lower_model(model, machine)
@@ -39,7 +39,7 @@ class Accelerator:
         numbers = memory.view("<i4")
         self._scores = numbers[layout.scores.start // 4:layout.scores.end // 4][:self.vocabulary]
         memories = numbers[layout.memories.start // 4:layout.memories.end // 4]
-        self._memories = memories.reshape(layout.config.blocks, -1)[:, :layout.config.width]
+        self._memories = memories.reshape(layout.sizes.blocks, -1)[:, :layout.sizes.width]
         self.tokens = 0                      # read so far
 
     @cached_property

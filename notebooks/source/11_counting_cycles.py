@@ -14,7 +14,7 @@ from random import Random
 
 from hardware_sim.assembler import assemble, texts
 from hardware_sim.dram.ddr4 import Ddr4, Ddr4Port
-from hardware_sim.dram.simple import FixedLatency
+from hardware_sim.dram.fixed_latency import FixedLatency
 from hardware_sim.isa import Instruction
 from hardware_sim.paper2024 import clocked
 from hardware_sim.paper2024.inputs import random_memory

@@ -17,15 +17,17 @@ import numpy as np
 
 from hardware_sim.assembler import texts
 from hardware_sim.studies.design_search import budget, enter, groups, ranked, speeds, table
-from hardware_sim.studies.ladder import climb, projection, tiles_of as count_tiles, trits_of
+from hardware_sim.studies.ladder import design_steps, tiles_of as count_tiles, trits_of
+from hardware_sim.studies.projection import projection
 from hardware_sim.ternary_core.golden import Golden
-from hardware_sim.ternary_core.isa import COURSE_SET
-from hardware_sim.ternary_core.machine import COURSE, Machine
+from hardware_sim.ternary_core.isa import INSTRUCTION_SET
+from hardware_sim.ternary_core.machine import TERNARY_CORE, Machine
 from hardware_sim.ternary_core.units import tmatmul
 from hardware_sim.ternary_core.weights import lower_model
 from mmf_teach.cost.sizes import sizes
 from mmf_teach.engine.accelerator import Accelerator
 from mmf_teach.engine.runtime import Engine
+from mmf_teach.engine.ternary_core.scoreboard import count_cycles
 from mmf_teach.lesson.bar import bar
 from mmf_teach.lesson.exercise import check, use
 from mmf_teach.lesson.figures.design_ladder import design_ladder
@@ -63,7 +65,7 @@ warm_up("13")
 predict("13.p1", "One token of the 370M model, products alone:", unit="seconds")
 
 # %%
-rungs = list(climb(sizes("370M", "matmul_free")))
+rungs = list(design_steps(sizes("370M", "matmul_free")))
 first = rungs[0]
 reveal("13.p1", round(first.cycles / (first.clock_mhz * 1e6), 1), unit="seconds (simulated)")
 
@@ -170,9 +172,9 @@ for registers in (2, 3, 4, 6, 8):
 # %%
 model, letters = load_model(SHIPPED_MODEL)
 integer = integer_model(model)
-lowered, memory = lower_model(integer, COURSE)
+lowered, memory = lower_model(integer, TERNARY_CORE)
 print(f"{len(lowered.program):,} instructions a token, {len(memory):,} bytes of memory")
-print("\n".join(texts(lowered.program, COURSE_SET)[:20]))
+print("\n".join(texts(lowered.program, INSTRUCTION_SET)[:20]))
 
 # %%
 for name in ("embedding", "b0.to_f", "b0.to_gate", "b0.to_f.bias", "memories", "scores"):
@@ -185,7 +187,7 @@ for name in ("embedding", "b0.to_f", "b0.to_gate", "b0.to_f.bias", "memories", "
 
 # %%
 text = letters.encode("To be, or not to be")
-golden, core = Golden(COURSE, memory.copy()), Accelerator(integer, COURSE)
+golden, core = Golden(TERNARY_CORE, memory.copy()), Accelerator(integer, TERNARY_CORE)
 state, of_core = integer.initial_state(1), core.initial_state(1)
 place = lowered.layout.scores.start
 for letter in text:
@@ -206,7 +208,7 @@ print(f"{len(text)} letters: scores and memories agree bit for bit; nothing over
 predict("13.p2", "The trained model on our core at 200 MHz:", unit="letters/s")
 
 # %%
-reveal("13.p2", round(COURSE.clock_mhz * 1e6 / core.timing.cycles), unit="letters/s (simulated)")
+reveal("13.p2", round(TERNARY_CORE.clock_mhz * 1e6 / core.timing.cycles), unit="letters/s (simulated)")
 prompt = letters.encode("ROMEO:")
 written = letters.decode(list(generate(core, prompt, 120, seed=1)))
 assert written == letters.decode(list(generate(Engine(integer), prompt, 120, seed=1)))
@@ -321,7 +323,7 @@ print("a tile of our core passes")
 #
 # **Exercise 13.7** Which bandwidth does a speed imply, if every weight must come by once for each token?
 
-# %% solution="hardware_sim.studies.ladder:needed_gigabytes_per_second"
+# %% solution="hardware_sim.studies.projection:needed_gigabytes_per_second"
 def needed_gigabytes_per_second(weights, bits, tokens_per_second):
     todo("bytes of a token, so many times a second, in gigabytes of 10⁹")
 
@@ -370,7 +372,7 @@ predict("13.p4", "The best design within the budget has:", choices=choices)
 limit, found = budget(), []
 parts = groups(limit)
 for group in bar(parts, "searching"):
-    found += speeds(shape, group)
+    found += speeds(shape, group, count_cycles)
 best = ranked(found, limit)
 top = best[0].machine
 print(f"{len(best):,} designs keep the budget; the best write these letters a second (simulated):")
@@ -381,7 +383,7 @@ for one in best[:5]:
     print(f"{one.tokens_per_second:6,.0f}  {size}, {port}, {m.outstanding} reads under way")
 
 # %%
-many, wide = top.registers > COURSE.registers, top.d >= COURSE.d
+many, wide = top.registers > TERNARY_CORE.registers, top.d >= TERNARY_CORE.d
 reveal("13.p4", choices[1] if many else choices[0] if wide else choices[2])
 
 # %% [markdown]

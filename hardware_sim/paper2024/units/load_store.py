@@ -3,7 +3,7 @@
 Course    notebook 11, "Counting cycles"
 """
 
-from hardware_sim.dram.simple import Dram
+from hardware_sim.dram.fixed_latency import Dram
 
 
 def cycles(width: int, memory: Dram) -> int:

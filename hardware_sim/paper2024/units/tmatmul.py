@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Int8, UInt8
 from numpy import ndarray
 
-from hardware_sim.dram.simple import Dram, FixedLatency
+from hardware_sim.dram.fixed_latency import Dram, FixedLatency
 from hardware_sim.paper2024.units.rowwise import saturate
-from mmf_teach.reference import masked_product as masked
 from mmf_teach.ternary.packing import pack_2bit, unpack_2bit
 
 TRITS_A_BYTE = 4
@@ -35,21 +34,13 @@ def from_bytes(stored: UInt8[ndarray, "bytes"], width: int) -> Int8[ndarray, "d 
     return np.ascontiguousarray(unpack_2bit(stored, width * width).reshape(width, width).T)
 
 
-def result_step_by_step(trits: Int8[ndarray, "d d"], x: Int8[ndarray, "d"]) -> Int8[ndarray, "d"]:
-    """What it computes, in the core's order: for each input all sums, each saturating at 16 bits; then copied out."""
-    width = len(x)
-    sums = [None] * width                    # whatever was there before: the first input overwrites it
-    for i in range(width):
-        for o in range(width):
-            before = 0 if i == 0 else sums[o]
-            sums[o] = min(max(before + int(trits[o, i]) * int(x[i]), LOWEST_SUM), HIGHEST_SUM)
-    return saturate(np.array([sums[o] for o in range(width)]))
-
-
 def result(trits: Int8[ndarray, "d d"], x: Int8[ndarray, "d"]) -> Int8[ndarray, "d"]:
-    """The same, all sums of an input at once; where no sum can saturate, by one ternary product."""
+    """What it computes: input by input all sums, each saturating at 16 bits; the sums are copied out saturating at 8.
+
+    Where no sum can saturate on the way the order does not matter, and one product of matrices says the same.
+    """
     if np.abs(x.astype(np.int64)).sum() <= HIGHEST_SUM:
-        return saturate(masked.ternary_matmul(x[None], trits)[0])
+        return saturate(trits.astype(np.int16) @ x.astype(np.int16))
     sums = np.zeros(len(x), dtype=np.int64)
     for column, value in zip(trits.T, x.tolist(), strict=True):
         sums = np.clip(sums + column * value, LOWEST_SUM, HIGHEST_SUM)

@@ -1,6 +1,6 @@
 """Vectors between registers and memory: four bytes an element, little endian, a beat a cycle.
 
-Course    notebooks 11, "Counting cycles", and 13, "The model on the machine"
+Course    notebook 13, "The model on the machine"
 """
 
 import numpy as np

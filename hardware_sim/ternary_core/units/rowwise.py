@@ -1,6 +1,6 @@
 """Element by element: sums, products, the sigmoid, and one step of the recurrence.
 
-Course    notebooks 10, "An instruction set of ten words", and 13, "The model on the machine"
+Course    notebook 13, "The model on the machine"
 Equation  as in ternary/fixed_point.py; results are exact here, and saturate when they are written into a register
 """
 

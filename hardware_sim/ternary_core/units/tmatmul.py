@@ -1,6 +1,6 @@
 """Trits from memory, times codes: one input at a time goes to all its outputs, which add, subtract or skip.
 
-Course    notebooks 11, "Counting cycles", and 13, "The model on the machine"
+Course    notebook 13, "The model on the machine"
 Layout    column by column (T[0,0] T[1,0] T[2,0] ..., then T[0,1] ...), four trits a byte, the first in the low bits;
           bit 0 of a trit: not zero, bit 1: negative, as in ternary/packing.py
 """

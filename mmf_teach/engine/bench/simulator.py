@@ -11,25 +11,25 @@ from collections.abc import Iterator
 import numpy as np
 
 from hardware_sim.scoreboard import run
-from hardware_sim.ternary_core.cost_table import CourseCore
+from hardware_sim.ternary_core.cost_table import TernaryCore
 from hardware_sim.ternary_core.decode import decode
 from hardware_sim.ternary_core.golden import Golden
 from hardware_sim.ternary_core.lowering import lower
-from hardware_sim.ternary_core.machine import COURSE, WIDE, Machine
-from hardware_sim.ternary_core.timing import time as issue
+from hardware_sim.ternary_core.machine import TERNARY_CORE, WIDE, Machine
 from hardware_sim.ternary_core.weights import lower_model
 from mmf_teach.cost.sizes import sizes
 from mmf_teach.engine.accelerator import Accelerator
 from mmf_teach.engine.bench.clock import Time, take_turns
 from mmf_teach.engine.bench.engine import SIZES, random_model
 from mmf_teach.engine.bench.rows import FULL, QUICK, Effort, Report, Row, four_digits, row
+from mmf_teach.engine.ternary_core.scoreboard import time as issue
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import SHIPPED_MODEL
 from mmf_teach.reference.integer_model import IntegerModel
 
 LOWERED = "the 370M shape, random trits"     # with its weights
-TIMED = {"shipped": COURSE, "370M": WIDE, "1.3B": WIDE, "2.7B": WIDE}
+TIMED = {"shipped": TERNARY_CORE, "370M": WIDE, "1.3B": WIDE, "2.7B": WIDE}
 
 
 def measure(quick: bool, report: Report) -> list[Row]:
@@ -50,8 +50,8 @@ def clock_rows(names: list[str], effort: Effort, report: Report) -> Iterator[Row
         report(f"the clock of a token, {name}")
         config, machine = sizes(name, "matmul_free"), TIMED[name]
         program = lower(config, machine).program
-        table, core = decode(program), CourseCore(machine)
-        exact = issue(table, machine).events(list(program)) == run(program, core)
+        table, core = decode(program), TernaryCore(machine)
+        exact = issue(table, machine).events() == run(program, core)
         times = take_turns({
             "compiled": lambda _, table=table, machine=machine: issue(table, machine),
             "scoreboard": lambda _, program=program, core=core: run(program, core),
@@ -61,7 +61,7 @@ def clock_rows(names: list[str], effort: Effort, report: Report) -> Iterator[Row
             faster_than={"scoreboard": ratio(times, "scoreboard", "compiled")})
 
 
-def values_row(model: IntegerModel, effort: Effort, machine: Machine = COURSE) -> Row:
+def values_row(model: IntegerModel, effort: Effort, machine: Machine = TERNARY_CORE) -> Row:
     """Scores and memories of a token, and its cycles: the compiled core against the golden one."""
     lowered, memory = lower_model(model, machine)
     golden, fast = Golden(machine, memory), Accelerator(model, machine)

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from hardware_sim.assembler import Program, texts
 from hardware_sim.paper2024 import golden
-from hardware_sim.paper2024.machine import PublishedMachine
+from hardware_sim.paper2024.machine import Paper2024Core
 from hardware_sim.paper2024.units.rowwise import POINT
 from hardware_sim.scoreboard import run
 from hardware_sim.trace import total_cycles, waits
@@ -21,7 +21,7 @@ SHOWN = 4                                    # elements of a register
 Memory = Mapping[int, UInt8[ndarray, "bytes"]]
 
 
-def instruction_rows(program: Program, memory: Memory, machine: PublishedMachine) -> list[dict[str, Any]]:
+def instruction_rows(program: Program, memory: Memory, machine: Paper2024Core) -> list[dict[str, Any]]:
     """For each instruction plain values: text, meaning, unit, when it waits and works, and what it writes."""
     events = run(program, machine)
     rows = []
@@ -56,7 +56,7 @@ class Stepper(Explorer):
     last = traitlets.Int(0).tag(sync=True)               # the last instruction, or the last cycle
     at = traitlets.Int(0).tag(sync=True)                 # instructions done, or the cycle that is shown
 
-    def __init__(self, program: Program, memory: Memory, machine: PublishedMachine, clocked: bool = False,
+    def __init__(self, program: Program, memory: Memory, machine: Paper2024Core, clocked: bool = False,
                  **settings: Any):
         rows = instruction_rows(program, memory, machine)
         last = total_cycles(run(program, machine)) - 1 if clocked else len(rows)

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
     config = read_config(options.model)
     large = config.kind == RELEASED          # its trits stay packed, and memory is worth a word
     if options.engine == "machine":
-        require_form(config)                 # before a large file is read for nothing
+        require_form(config.kind)                # before a large file is read for nothing
     packed_layer = None
     if large:
         from mmf_teach.engine.packed_linear import PackedLinear as packed_layer  # numba takes half a second
@@ -80,7 +80,7 @@ def machine_facts(accelerator: "Accelerator") -> dict[str, Any]:
     from hardware_sim.ternary_core.operation_counts import energy
 
     timing, machine = accelerator.timing, accelerator.machine
-    joules = total(energy(timing))
+    joules = total(energy(timing.table, machine))
     return {
         "cycles_per_token": timing.cycles, "tokens_per_second": 1e6 * machine.clock_mhz / timing.cycles,
         "bytes_per_token": timing.bytes, "cycles_kind": "simulated", "saturated": accelerator.saturated,

@@ -1,6 +1,6 @@
 """Random machines and programs that meet often: few registers, few addresses, numbers at the edges of their formats.
 
-Course    notebook 13, "The model on the machine"
+Course    notebook 12, "From gates up"
 """
 
 from collections.abc import Iterator

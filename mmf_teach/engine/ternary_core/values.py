@@ -9,7 +9,7 @@ Measured on one shared core, shipped model: 6,600 tokens a second against 45 of 
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int8, Int32, Int64, UInt8
 from numba import njit
 from numpy import ndarray
 
@@ -36,7 +36,7 @@ SMALLEST = np.array([smallest_square(bits) if bits >= 10 else 0 for bits in rang
 
 
 class Compiled:
-    """One core that has seen its program: memory, registers and the norm's four numbers as in Golden.
+    """One core with its program: memory, registers and the norm's four numbers as in Golden.
 
     Matrices are read once, before the first token: a program that stores into one is refused by check.py.
     """
@@ -45,7 +45,7 @@ class Compiled:
         require_possible(table, machine, len(memory))
         self.machine, self.memory, self.saturated = machine, memory, 0
         self.registers = np.zeros((machine.registers, machine.d), np.int64)
-        self.seen = np.zeros(4, np.int64)                    # largest, squares, inverse, worth
+        self.row_stats = np.zeros(4, np.int64)               # largest, squares, inverse, code_scale
         self._numbers = memory[:len(memory) // 4 * 4].view("<i4")
         tiles = np.isin(table[:, 0], (TMM, TMA))
         self._addresses, numbers = np.unique(table[tiles, -1], return_inverse=True)
@@ -53,7 +53,7 @@ class Compiled:
         self._table[tiles, -1] = numbers                     # a tile is called by its number, not by its address
         self._codes = np.zeros((1, machine.d), np.int8)
         self._sums = np.zeros((1, machine.d), np.int32)
-        self._scratch = WAY.scratch(machine.d)
+        self._workspace = WAY.scratch(machine.d)
 
     @cached_property
     def _tiles(self) -> ndarray:
@@ -64,8 +64,8 @@ class Compiled:
         if token < 0:
             raise ValueError(f"a token is a number from zero up, not {token}")
         lost = _run(
-            self._table, token, self.registers, self.seen, self._numbers, self._tiles, self._codes, self._sums,
-            self._scratch)
+            self._table, token, self.registers, self.row_stats, self._numbers, self._tiles, self._codes, self._sums,
+            self._workspace)
         if lost < 0:
             raise ValueError(f"token {token} lies beyond the end of the memory, at {len(self.memory):#x}")
         self.saturated += lost
@@ -95,12 +95,13 @@ def packed_tiles(memory: UInt8[ndarray, "bytes"], addresses: Int64[ndarray, "til
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _held(value):
+def _held(value: int) -> int:
+    """As a register holds it: where 32 bits are too few, the largest or smallest number there is."""
     return min(max(value, LOW), HIGH)
 
 
 @njit(cache=True, nogil=True)
-def _root(n):
+def _root(n: np.uint64) -> np.uint64:
     """The largest whole number whose square is at most n, of 64 bits without a sign."""
     r = np.uint64(np.sqrt(np.float64(n)))
     while r * r > n or r > np.uint64(0xFFFFFFFF):
@@ -111,20 +112,28 @@ def _root(n):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _finish(seen, n, bits):
-    largest = np.uint64(max(seen[0], 1))
-    mean = np.uint64(seen[1]) // np.uint64(n) + np.uint64(SMALLEST[bits])
+def _finish(row_stats: "Int64[ndarray, '4']", n: int, bits: int) -> None:
+    """norm.finish: the last two of the unit's four numbers, from the first two."""
+    largest = np.uint64(max(row_stats[0], 1))
+    mean = np.uint64(row_stats[1]) // np.uint64(n) + np.uint64(SMALLEST[bits])
     if mean < np.uint64(LARGEST_MEAN):
         rms = _root(mean << np.uint64(2 * ROOT))
     else:
         rms = _root(mean) << np.uint64(ROOT)
-    seen[2] = np.int64(np.uint64(LARGEST << INVERSE) // largest)
-    seen[3] = np.int64((largest << np.uint64(SCALE + ROOT)) // (np.uint64(LARGEST) * rms))
+    row_stats[2] = np.int64(np.uint64(LARGEST << INVERSE) // largest)
+    row_stats[3] = np.int64((largest << np.uint64(SCALE + ROOT)) // (np.uint64(LARGEST) * rms))
 
 
 @njit(cache=True, nogil=True)
-def _run(table, token, registers, seen, numbers, tiles, codes, sums, scratch):
-    """How many elements saturated; -1, and stopped there, when a vector lies beyond the end of the memory."""
+def _run(
+    table: "Table", token: int, registers: "Int64[ndarray, 'registers d']", row_stats: "Int64[ndarray, '4']",
+    numbers: "Int32[ndarray, 'memory']", tiles: "ndarray", codes: "Int8[ndarray, '1 d']", sums: "Int32[ndarray, '1 d']",
+    workspace: "ndarray",
+) -> int:
+    """How many elements saturated; -1, and stopped there, when a vector lies beyond the end of the memory.
+
+    Nine arguments, for compiled code is given arrays and not the object that holds them: those of `Compiled`.
+    """
     d, lost = registers.shape[1], 0
     for i in range(len(table)):
         operation, s, w, address = table[i, 0], table[i, 4], table[i, 7], table[i, 8]
@@ -162,21 +171,21 @@ def _run(table, token, registers, seen, numbers, tiles, codes, sums, scratch):
                 lost += _held(value) != value
                 y[k] = _held(value)
         elif operation == CLR:
-            seen[0] = seen[1] = 0
+            row_stats[0] = row_stats[1] = 0
         elif operation == ACC:
-            largest, squares = seen[0], seen[1]
+            largest, squares = row_stats[0], row_stats[1]
             for k in range(d):
                 largest = max(largest, abs(a[k]))
                 square = a[k] * a[k]
                 squares = LARGEST_SQUARES if squares > LARGEST_SQUARES - square else squares + square
-            seen[0], seen[1] = largest, squares
+            row_stats[0], row_stats[1] = largest, squares
         elif operation == FIN:
-            _finish(seen, table[i, 6], table[i, 5])
+            _finish(row_stats, table[i, 6], table[i, 5])
         elif operation == CODE:
             for k in range(d):
-                y[k] = min(max(shift(a[k] * seen[2], INVERSE), -LARGEST), LARGEST)
+                y[k] = min(max(shift(a[k] * row_stats[2], INVERSE), -LARGEST), LARGEST)
         elif operation == RESC:
-            multiplier = min(seen[3] * w >> SCALE, LARGEST_MULTIPLIER)
+            multiplier = min(row_stats[3] * w >> SCALE, LARGEST_MULTIPLIER)
             for k in range(d):
                 value = rescale(a[k], multiplier)
                 lost += _held(value) != value
@@ -184,7 +193,7 @@ def _run(table, token, registers, seen, numbers, tiles, codes, sums, scratch):
         else:
             for k in range(d):
                 codes[0, k] = np.int8(a[k])
-            product_into(tiles[address], codes, sums, scratch, 0, d)
+            product_into(tiles[address], codes, sums, workspace, 0, d)
             for k in range(d):
                 value = sums[0, k] + (y[k] if operation == TMA else 0)
                 lost += _held(value) != value
