@@ -17,7 +17,6 @@ from mmf_teach.cost.operation_counter import audit as textbook
 from mmf_teach.cost.operation_counter.counter import TensorArray
 from mmf_teach.engine.packed_linear import pack
 from mmf_teach.engine.ternary_matmul.kernel import Packed, Way
-from mmf_teach.layers.bit_linear import readable
 from mmf_teach.model.language_model import LanguageModel
 
 
@@ -57,5 +56,4 @@ def audit(model: LanguageModel, tokens: int, form: str = "inference") -> textboo
     """The textbook's audit, of the model with its trits packed, in place, where it only runs. ValueError as there."""
     if form == "inference":
         pack(model)
-    with readable():                         # TODO: goes with the fast path in layers/bit_linear.py
-        return textbook.audit(model, tokens, form, KERNELS)
+    return textbook.audit(model, tokens, form, KERNELS)
