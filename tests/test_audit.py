@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from mmf_teach.cost.operation_counter.counter import counting
 from mmf_teach.cost.operation_counter.torch_operations import COUNTS, FREE, counted
 from mmf_teach.engine.operation_counts import KERNELS, audit, mlgru_scan
 from mmf_teach.engine.packed_linear import PackedLinear, pack
-from mmf_teach.layers import mlgru_scan as mlgru_naive
+from mmf_teach.layers import bit_linear, mlgru_scan as mlgru_naive
 from mmf_teach.model.build import MODELS, RUNNING, TERNARY as MATMUL_FREE, build
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
@@ -68,7 +69,7 @@ def test_the_closed_form_agrees_where_a_pass_goes_on_from_a_text_that_was_read(k
     config = of_kind(kind, SIZES[2])
     model, text = fresh(config, "training"), torch.arange(7)[None]
     _, state = model(text[:, :4])
-    with counting(model, KERNELS) as counter:
+    with getattr(bit_linear, "readable", nullcontext)(), counting(model, KERNELS) as counter:
         model(text[:, 4:], state)
     assert sum(counter.by_layer.values(), Counter()) == closed_form.total(config, Pass(3, context=4, learns=True))
 
@@ -155,6 +156,25 @@ def test_weights_are_moved_once_a_step_and_the_state_is_what_the_formula_says(ki
     assert found.bytes["weights"] == 4 * (trits + floats + scales + row)
     counts = 0 if kind != "hybrid" else 4 * 2 * 8           # tokens read: a whole number, read and written
     assert found.bytes["state"] == 4 * sum(decoder_of(config).moved_bytes(context) for context in range(4)) + counts
+
+
+@every_kind
+def test_a_pass_that_learns_moves_all_weights_once_and_a_row_for_each_token(kind):
+    config = of_kind(kind, SIZES[2])
+    model = fresh(config, "training")
+    floats = sum(4 * each.numel() for name, each in model.named_parameters() if name != "embedding.weight")
+    found = audit(model, 4, "training").bytes
+    assert found["weights"] == floats + 4 * 4 * config.width
+    counts = 8 if kind == "hybrid" else 0     # tokens read, a whole number
+    assert found["state"] == 4 * decoder_of(config).kept_bytes(4) + counts
+    assert found["activations"] > 4 * 4 * (config.width + config.vocab)
+
+
+def test_only_what_is_no_mere_view_or_copy_is_read_and_written():
+    x = torch.ones(2, 3)
+    with counting(nn.Identity(), {}) as counter:
+        (x * 2).t().neg().clone()
+    assert counter.written_bytes == x.nbytes and counter.read == {x.untyped_storage().data_ptr()}
 
 
 class Odd(nn.Module):

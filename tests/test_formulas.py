@@ -204,7 +204,7 @@ def test_bits_scale_what_is_kept_and_half_a_byte_takes_a_whole_one(kind):
     config = ModelConfig(kind, VOCAB, 16, 2)
     narrow, numbers, wide = (decoder_of(config, bits=bits).kept_bytes(10) for bits in (4, 8, 32))
     assert 8 * narrow == 4 * numbers == wide
-    assert decoder_of(ModelConfig("matmul_free", VOCAB, 2, 3), bits=4 / 3).kept_bytes(1) == 1
+    assert decoder_of(ModelConfig("matmul_free", VOCAB, 2, 1), bits=2).kept_bytes(1) == 1
 
 
 def test_a_cache_is_what_cache_bytes_says():

@@ -150,18 +150,17 @@ def audit(model: LanguageModel, tokens: int, form: str = "inference", kernels: C
 
 @torch.no_grad()
 def _step_by_step(model: LanguageModel, text: Tensor, counter: OperationCounter) -> dict[str, int]:
-    """Bytes of weights and of the state that move."""
+    """Bytes of weights and of the state that move, token by token."""
     with counter.pause():
         constants, state = model.shared(), model.initial_state(1)
-    weights, moved = _weight_bytes(model), Counter()
+    moved = Counter()
     model.shared = lambda: constants
     try:
         for token in text.T:
             moved["state"] += _kept(state)
             counter.read.clear()
             _, state = model.step(token, state)
-            moved["weights"] += sum(weights[place] for place in weights if place in counter.read)
-            moved["weights"] += _packed_bytes(model) + _row_bytes(model)
+            moved["weights"] += _read_bytes(model, counter) + _packed_bytes(model) + _row_bytes(model)
             moved["state"] += _written(state)
     finally:
         del model.__dict__["shared"]
@@ -169,9 +168,9 @@ def _step_by_step(model: LanguageModel, text: Tensor, counter: OperationCounter)
 
 
 def _at_once(model: LanguageModel, text: Tensor, counter: OperationCounter) -> dict[str, int]:
-    weights, (_, state) = _weight_bytes(model), model(text)
-    read = sum(weights[place] for place in weights if place in counter.read)
-    return {"weights": read + text.shape[1] * _row_bytes(model), "state": _kept(state)}
+    """The same, for all tokens together."""
+    _, state = model(text)
+    return {"weights": _read_bytes(model, counter) + text.shape[1] * _row_bytes(model), "state": _kept(state)}
 
 
 def roles(model: LanguageModel) -> dict[str, str]:
@@ -190,12 +189,11 @@ def roles(model: LanguageModel) -> dict[str, str]:
     return found
 
 
-def _weight_bytes(model: LanguageModel) -> dict[int, int]:
-    """Where each weight lies, and its bytes; of an embedding only rows are read, which is counted apart."""
-    own = [*model.parameters(), *model.buffers()]
+def _read_bytes(model: LanguageModel, counter: OperationCounter) -> int:
+    """Bytes of the weights that went into an operation; of an embedding only rows do, which are counted apart."""
+    own = (each for each in (*model.parameters(), *model.buffers()) if each is not model.embedding.weight)
     places = {each.untyped_storage().data_ptr(): each.nbytes for each in own}
-    places.pop(model.embedding.weight.untyped_storage().data_ptr())
-    return places
+    return sum(size for place, size in places.items() if place in counter.read)
 
 
 def _packed_bytes(model: LanguageModel) -> int:

@@ -15,8 +15,8 @@ import torch
 
 FREE = frozenset("""
     _to_copy _unsafe_view abs alias arange bitwise_and cat clone detach empty_like expand index_select lift_fresh neg
-    new_zeros ones permute scalar_tensor select slice split split_with_sizes t transpose tril unbind unsqueeze view
-    where
+    new_zeros ones permute scalar_tensor select slice split split_with_sizes stack t transpose tril unbind unsqueeze
+    view where
 """.split())                                 # they move numbers, make constants, choose, or turn a sign
 PRODUCTS = frozenset("mm addmm _scaled_dot_product_flash_attention_for_cpu".split())      # of matrices
 

@@ -21,7 +21,7 @@ def parts(name: str, context: int, batch: int) -> tuple[float, float]:
 
 
 class MovedBytes(Explorer):
-    """Question to the reader: which transformer and context leave the fixed state less than a tenth of advantage?"""
+    """Question to the reader: which of them and which context leave the fixed state less than a tenth of advantage?"""
 
     _esm = script("moved_bytes")
     sentence = "Bytes moved for one token, a transformer of your choice beside MatMul-free: run this cell."
