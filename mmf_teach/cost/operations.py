@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from mmf_teach.cost.sheet import matrix_weights
 from mmf_teach.cost.watch import Watch, watched
 from mmf_teach.engine.packed_linear import PackedLinear
-from mmf_teach.engine.ternary_matmul.kernel import Packed, Way
+from mmf_teach.engine.ternary_matmul.kernel import Kernel, Packed
 from mmf_teach.layers.binary_linear import SignLinear
 from mmf_teach.layers.bit_linear import TernaryLinear
 from mmf_teach.layers.rms_norm import RMSNorm
@@ -106,9 +106,9 @@ def shared(count: int, tokens: int) -> int | float:
     return count // tokens if count % tokens == 0 else count / tokens
 
 
-def trit_counts(way: Way, codes: ndarray, packed: Packed, threads: int = 1) -> Counter:
+def trit_counts(kernel: Kernel, codes: ndarray, packed: Packed, threads: int = 1) -> Counter:
     """What a ternary product asks for: for each token an addition a +1, a subtraction a -1, and nothing a 0."""
-    trits = way.unpack(packed)
+    trits = kernel.unpack(packed)
     plus, minus = int((trits == 1).sum()), int((trits == -1).sum())
     each = {"ternary_add": plus, "ternary_subtract": minus, "skipped_zero": trits.size - plus - minus}
     return Counter({kind: len(codes) * count for kind, count in each.items()})

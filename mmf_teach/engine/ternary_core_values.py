@@ -22,8 +22,8 @@ from mmf_teach.engine.intrinsics.simd import LINE, aligned_empty
 from mmf_teach.engine.ternary_matmul.choice import best
 from mmf_teach.ternary import fixed_point as fp
 
-WAY = best()                                 # the compiled code knows its way: another processor compiles anew
-product_into = WAY.kernel
+KERNEL = best()                              # compiled code tells kernels apart by the types of their arrays
+product_into = KERNEL.product_into
 LOW, HIGH = -(1 << 31), (1 << 31) - 1
 LDV, LDX, SV, ADD, SUB, MUL, SIG, MIX, CLR, ACC, FIN, CODE, RESC, TMM, TMA = (
     NUMBER[mnemonic] for mnemonic in
@@ -53,7 +53,7 @@ class Compiled:
         self._table[tiles, -1] = numbers                     # a tile is called by its number, not by its address
         self._codes = np.zeros((1, machine.d), np.int8)
         self._sums = np.zeros((1, machine.d), np.int32)
-        self._scratch = WAY.scratch(machine.d)
+        self._scratch = KERNEL.workspace(machine.d)
 
     @cached_property
     def _tiles(self) -> ndarray:
@@ -84,14 +84,14 @@ def require_possible(table: Table, machine: Machine, memory_bytes: int) -> None:
 
 def packed_tiles(memory: UInt8[ndarray, "bytes"], addresses: Int64[ndarray, "tiles"], machine: Machine) -> ndarray:
     """Every tile in the words of the fastest product of this processor, a row a tile, each at a cache line."""
-    count = WAY.count(machine.d, machine.d)
-    line = LINE // np.dtype(WAY.word).itemsize
+    count = KERNEL.count(machine.d, machine.d)
+    line = LINE // np.dtype(KERNEL.word).itemsize
     row = -(-count // line) * line
-    words = aligned_empty(len(addresses) * row, WAY.word).reshape(len(addresses), row)
-    for own, address in zip(words, addresses.tolist(), strict=True):
+    weights = aligned_empty(len(addresses) * row, KERNEL.word).reshape(len(addresses), row)
+    for own, address in zip(weights, addresses.tolist(), strict=True):
         trits = tmatmul.unpack(memory[address:address + machine.tile_bytes], machine.d)
-        own[:count] = WAY.pack(trits).words
-    return words[:, :count]
+        own[:count] = KERNEL.pack(trits).weights
+    return weights[:, :count]
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -123,7 +123,7 @@ def _finish(seen, n, bits):
 
 
 @njit(cache=True, nogil=True)
-def _run(table, token, registers, seen, numbers, tiles, codes, sums, scratch):
+def _run(table, token, registers, seen, numbers, tiles, codes, sums, workspace):
     """How many elements saturated; -1, and stopped there, when a vector lies beyond the end of the memory."""
     d, lost = registers.shape[1], 0
     for i in range(len(table)):
@@ -184,7 +184,7 @@ def _run(table, token, registers, seen, numbers, tiles, codes, sums, scratch):
         else:
             for k in range(d):
                 codes[0, k] = np.int8(a[k])
-            product_into(tiles[address], codes, sums, scratch, 0, d)
+            product_into(tiles[address], codes, sums, workspace, 0, d)
             for k in range(d):
                 value = sums[0, k] + (y[k] if operation == TMA else 0)
                 lost += _held(value) != value
