@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+USUAL_CACHE_BYTES = 32 << 20                 # of the last level, where the system does not tell
+
 
 def processor() -> str:
     """The name of the processor as its maker wrote it, where the system tells."""
@@ -20,6 +22,15 @@ def processor() -> str:
 def cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def last_level_cache_bytes() -> int:
+    """The largest cache of the first core, as the system tells."""
+    sizes = []
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        text = path.read_text("utf-8").strip()
+        sizes.append(int(text.rstrip("KM")) << (10 if text.endswith("K") else 20))
+    return max(sizes, default=USUAL_CACHE_BYTES)
 
 
 @contextlib.contextmanager

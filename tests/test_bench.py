@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmf_teach import hardware
 from mmf_teach.__main__ import main
 from mmf_teach.engine.bench import clock, engine, fused, matmul, matvec, peers, probe, rows, table
 from mmf_teach.engine.ternary_matmul.choice import best, runnable
@@ -85,9 +86,9 @@ def test_the_system_tells_something_or_nothing_but_never_fails(monkeypatch):
 # The probe.
 
 def test_the_probe_reads_every_word():
-    words = np.random.default_rng(0).integers(0, 2**64, 10_007, dtype=np.uint64)
+    weights = np.random.default_rng(0).integers(0, 2**64, 10_007, dtype=np.uint64)
     for threads in (1, 2, 3):
-        assert int(probe.read(words, threads)) == int(words.sum())
+        assert int(probe.read(weights, threads)) == int(weights.sum())
 
 
 def test_cold_means_more_than_the_last_level_cache(monkeypatch):
@@ -99,23 +100,24 @@ def test_cold_means_more_than_the_last_level_cache(monkeypatch):
 
 
 def test_the_last_level_cache_is_the_largest():
-    assert 1 << 18 <= probe.last_level_cache_bytes() <= 4 << 30
+    assert 1 << 18 <= hardware.last_level_cache_bytes() <= 4 << 30
 
 
 def test_copies_lie_one_after_the_other_and_are_equal():
     packed = best().pack(rows.random_matrix(40, 30))
     copies = matvec.copies_of(packed, 3)
-    assert len(copies) == 3 and len({copy.words.ctypes.data for copy in copies}) == 3
-    assert all(np.array_equal(copy.words, packed.words) for copy in copies)
-    assert copies[1].words.ctypes.data - copies[0].words.ctypes.data == packed.words.nbytes
+    assert len(copies) == 3 and len({copy.weights.ctypes.data for copy in copies}) == 3
+    assert all(np.array_equal(copy.weights, packed.weights) for copy in copies)
+    assert copies[1].weights.ctypes.data - copies[0].weights.ctypes.data == packed.weights.nbytes
 
 
 def test_cold_calls_take_another_copy_each_time_and_the_probe_another_one_still(monkeypatch):
     monkeypatch.setattr(probe, "copies_for_cold", lambda weight_bytes: 4)
-    used, way, trits = [], best(), rows.random_matrix(40, 30)
-    monkeypatch.setattr(Compiled, "product", lambda self, codes, packed, threads: used.append(packed.words.ctypes.data))
-    monkeypatch.setattr(probe, "read", lambda words, threads: used.append(words.ctypes.data))
-    product, reading = matvec.product_and_probe(way, rows.random_codes(1, 30), way.pack(trits), 1, cold=True)
+    used, kernel, trits = [], best(), rows.random_matrix(40, 30)
+    monkeypatch.setattr(
+        Compiled, "product", lambda self, codes, packed, threads: used.append(packed.weights.ctypes.data))
+    monkeypatch.setattr(probe, "read", lambda weights, threads: used.append(weights.ctypes.data))
+    product, reading = matvec.product_and_probe(kernel, rows.random_codes(1, 30), kernel.pack(trits), 1, cold=True)
     for number in range(4):
         product(number)
         reading(number)
@@ -193,7 +195,7 @@ def test_the_bench_of_the_engine_says_how_many_tokens_and_compares_them(capsys):
     assert [one["batch"] for one in found] == [1, 8, 256] and {one["name"] for one in found} == {"the shipped model"}
     for one in found:
         assert set(one) == FIELDS and one["exact"] is True and one["floor_us"] < one["median_us"]
-        assert one["multiplies"] is best(one["batch"]).multiplies            # many tokens may go another way than one
+        assert one["multiplies"] is best(one["batch"]).multiplies      # many tokens may have another kernel
         assert one["tokens_per_s"] == pytest.approx(1e6 * one["batch"] / one["median_us"], rel=0.01)
     assert found[0]["faster_than"]["torch bf16"] > 0
 
@@ -203,10 +205,10 @@ def test_a_wrong_engine_is_told(monkeypatch):
     assert not engine.measure(quick=True, report=silent)[0].exact
 
 
-def test_every_way_that_runs_here_is_measured_and_exact():
+def test_every_kernel_that_runs_here_is_measured_and_exact():
     found = matvec.measure(quick=True, report=silent)
     first = [one for one in found if one.shape == matvec.QUICK_SHAPES[0]]
-    assert {one.name for one in first if one.bits} == {way.name for way in runnable()}
+    assert {one.name for one in first if one.bits} == {kernel.name for kernel in runnable()}
     assert all(one.exact for one in found if one.bits) and {one.state for one in found} == {"warm", "cold"}
 
 
@@ -225,7 +227,7 @@ def test_a_wrong_layer_is_told(monkeypatch):
 
 def test_the_layer_in_steps_is_the_layer():
     x = np.random.default_rng(0).standard_normal((3, 60), dtype=np.float32)
-    packed = fused.fused.WAY.pack(rows.random_matrix(50, 60))
+    packed = fused.fused.KERNEL.pack(rows.random_matrix(50, 60))
     np.testing.assert_allclose(
         fused.in_steps(x, packed, 1), fused.fused.bit_linear(x, packed, fused.W_SCALE), atol=2 / 127)
 

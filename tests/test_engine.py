@@ -11,7 +11,7 @@ from fixtures.engine_loss import engine_loss_nats
 
 from mmf_teach.engine import runtime as engine_file
 from mmf_teach.engine.runtime import Engine
-from mmf_teach.engine.ternary_matmul import popcount as bit_planes
+from mmf_teach.engine.ternary_matmul import popcount
 from mmf_teach.model.build import build
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
@@ -188,7 +188,7 @@ PORTABLE = """
 import json, sys
 import numpy as np
 sys.path.insert(0, "tests")
-from mmf_teach.engine.ternary_matmul.any_batch import WAY
+from mmf_teach.engine.ternary_matmul.any_batch import KERNEL
 from test_engine import Engine, random_model
 model = random_model(33, 65, 2, 5)
 fast = Engine(model)
@@ -197,15 +197,15 @@ state = model.initial_state(1)
 for t in range(4):
     want, state = model.step(tokens[:, t], state)
 got, after = fast.read(tokens)
-print(json.dumps([WAY.name, bool((got * 4096 == want).all() and (after == state).all())]))
+print(json.dumps([KERNEL.name, bool((got * 4096 == want).all() and (after == state).all())]))
 """
 
 
 def test_a_machine_without_wide_vectors_gets_the_same_numbers(tmp_path):
-    """The compiler is told of a processor of 2008: another way is chosen, compiled and compared."""
+    """The compiler is told of a processor of 2008: another kernel is chosen, compiled and compared."""
     environment = os.environ | {
         "NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": "+popcnt,+sse4.2", "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", PORTABLE], env=environment, cwd=DATA.parent, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == [bit_planes.WAY.name, True]
+    assert json.loads(done.stdout.splitlines()[-1]) == [popcount.KERNEL.name, True]

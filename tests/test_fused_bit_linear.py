@@ -8,7 +8,7 @@ import torch
 
 from mmf_teach.cost import bit_linear_bytes as traffic
 from mmf_teach.engine.bit_linear import inference as fused, training
-from mmf_teach.engine.ternary_matmul import kernel as way_module
+from mmf_teach.engine.ternary_matmul import kernel as kernel_module
 from mmf_teach.layers import bit_linear
 from mmf_teach.layers.bit_linear import BitLinear
 from mmf_teach.reference import bit_linear as naive
@@ -25,13 +25,13 @@ FLOAT_ROUNDING = 2e-6                        # of a result: a few roundings of f
 @pytest.fixture
 def always_shared(monkeypatch):
     """However small the layer, it is cut into a part for each thread; one thread does them all, one after the other."""
-    before = way_module.get_num_threads()
-    way_module.set_num_threads(1)
+    before = kernel_module.get_num_threads()
+    kernel_module.set_num_threads(1)
     monkeypatch.setattr(fused, "WORTH_SHARING", 0)
     monkeypatch.setattr(fused.config, "NUMBA_NUM_THREADS", 8)
     monkeypatch.setattr(fused, "in_threads", lambda threads, function, *arguments: function(*arguments))
     yield
-    way_module.set_num_threads(before)
+    kernel_module.set_num_threads(before)
 
 
 def some_x(batch, inputs, seed=0):
@@ -90,7 +90,7 @@ def test_nan_and_infinity_are_refused_wherever_they_are(wrong, at, threads, alwa
     x = some_x(6, 41)
     x[at] = wrong
     with pytest.raises(ValueError, match="cannot quantise NaN or infinity"):
-        fused.bit_linear(x, fused.WAY.pack(some_trits(3, 41)), 1.0, threads)
+        fused.bit_linear(x, fused.KERNEL.pack(some_trits(3, 41)), 1.0, threads)
 
 
 # The layer.
@@ -99,7 +99,7 @@ def test_nan_and_infinity_are_refused_wherever_they_are(wrong, at, threads, alwa
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_sums_are_exact_for_the_codes(batch, outputs, inputs, threads, always_shared):
     x, trits, w_scale = some_x(batch, inputs), some_trits(outputs, inputs), np.float32(0.375)
-    y = fused.bit_linear(x, fused.WAY.pack(trits), w_scale, threads)
+    y = fused.bit_linear(x, fused.KERNEL.pack(trits), w_scale, threads)
     assert y.dtype == np.float32 and y.shape == (batch, outputs)
     codes, scale = codes_of(x) if batch else (np.empty((0, inputs), np.int8), np.empty((0, 1), np.float32))
     sums = codes.astype(np.int64) @ trits.T.astype(np.int64)
@@ -109,7 +109,7 @@ def test_the_sums_are_exact_for_the_codes(batch, outputs, inputs, threads, alway
 @pytest.mark.parametrize(("batch", "outputs", "inputs"), SIZES)
 def test_the_layer_is_the_naive_one_within_a_code_of_each_sum(batch, outputs, inputs):
     x, trits = some_x(batch, inputs), some_trits(outputs, inputs)
-    wanted, y = naive.bit_linear(x, trits, 0.5), fused.bit_linear(x, fused.WAY.pack(trits), 0.5)
+    wanted, y = naive.bit_linear(x, trits, 0.5), fused.bit_linear(x, fused.KERNEL.pack(trits), 0.5)
     one_code = absmax(naive.rms_norm(x))[1] * 0.5 if batch else np.empty((0, 1))
     differs = np.abs(y - wanted) > FLOAT_ROUNDING * np.abs(wanted) + 1e-6
     assert (np.abs(y - wanted) <= 2.01 * one_code + 1e-6).all() and differs.mean() < 0.02 if y.size else True
@@ -117,32 +117,32 @@ def test_the_layer_is_the_naive_one_within_a_code_of_each_sum(batch, outputs, in
 
 def test_floats_of_other_kinds_and_orders_are_taken():
     x, trits = some_x(6, 20), some_trits(5, 20)
-    packed = fused.WAY.pack(trits)
+    packed = fused.KERNEL.pack(trits)
     wanted = fused.bit_linear(x, packed, 1.0)
     for same in (x.astype(np.float64), np.asfortranarray(x), x[::-1][::-1]):
         np.testing.assert_array_equal(fused.bit_linear(same, packed, 1.0), wanted)
 
 
 def test_what_does_not_fit_is_refused():
-    packed = fused.WAY.pack(some_trits(4, 6))
+    packed = fused.KERNEL.pack(some_trits(4, 6))
     for x in (some_x(1, 5), some_x(1, 6)[0]):
         with pytest.raises(ValueError, match="does not fit rows of 6 trits"):
             fused.bit_linear(x, packed, 1.0)
     with pytest.raises(ValueError, match="packed for another"):
-        fused.bit_linear(some_x(1, 6), replace(packed, way="another"), 1.0)
+        fused.bit_linear(some_x(1, 6), replace(packed, kernel="another"), 1.0)
     with pytest.raises(ValueError, match="one thread or more"):
         fused.bit_linear(some_x(1, 6), packed, 1.0, threads=0)
 
 
 def test_small_layers_are_not_shared_and_large_ones_leave_the_threads_as_they_were(monkeypatch):
-    before = way_module.get_num_threads()
+    before = kernel_module.get_num_threads()
     x, trits = some_x(1, 1100), some_trits(1100, 1100)
-    packed = fused.WAY.pack(trits)
+    packed = fused.KERNEL.pack(trits)
     np.testing.assert_array_equal(
         fused.bit_linear(x, packed, 1.0, threads=2), fused.bit_linear(x, packed, 1.0))
-    assert way_module.get_num_threads() == before
+    assert kernel_module.get_num_threads() == before
     monkeypatch.setattr(fused, "in_threads", lambda *_: pytest.fail("a thread was woken"))
-    small = fused.WAY.pack(trits[:100])
+    small = fused.KERNEL.pack(trits[:100])
     fused.bit_linear(x, small, 1.0, threads=2)
 
 

@@ -16,13 +16,13 @@ from torch import Tensor
 from mmf_teach.cost.operation_counter import audit as textbook
 from mmf_teach.cost.operation_counter.counter import TensorArray
 from mmf_teach.engine.packed_linear import pack
-from mmf_teach.engine.ternary_matmul.kernel import Packed, Way
+from mmf_teach.engine.ternary_matmul.kernel import Kernel, Packed
 from mmf_teach.model.language_model import LanguageModel
 
 
-def ternary_matmul(way: Way, codes: ndarray, packed: Packed, threads: int = 1) -> Counter:
+def ternary_matmul(kernel: Kernel, codes: ndarray, packed: Packed, threads: int = 1) -> Counter:
     """For each token an addition a +1, a subtraction a -1, and nothing a 0."""
-    trits = way.unpack(packed)
+    trits = kernel.unpack(packed)
     plus, minus = int((trits == 1).sum()), int((trits == -1).sum())
     each = {"ternary_add": plus, "ternary_subtract": minus, "skipped_zero": trits.size - plus - minus}
     return Counter({kind: len(codes) * count for kind, count in each.items()})

@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from mmf_teach.engine.barrier import LINE, NEVER, share
 from mmf_teach.engine.integer_model import COLUMNS, TOKENS_EACH, read
 from mmf_teach.engine.intrinsics.simd import aligned_empty
-from mmf_teach.engine.ternary_matmul.any_batch import WAY, scratches
+from mmf_teach.engine.ternary_matmul.any_batch import KERNEL, workspaces
 from mmf_teach.engine.thread_pool import Helpers
 from mmf_teach.files import write_file
 from mmf_teach.reference.integer_model import IntegerLinear, IntegerModel, State
@@ -51,7 +51,7 @@ class Engine:
                 (block.to_f, block.to_c, block.to_g), (block.to_o,), (block.to_gate, block.to_up), (block.to_down,))]
         groups.append((model.head,))
         self._trits = sum(each.trits.size for group in groups for each in group)
-        self.words, starts = _arena(groups, threads if self._trits >= WORTH_A_TEAM else 1)
+        self.weights, starts = _arena(groups, threads if self._trits >= WORTH_A_TEAM else 1)
         heads = np.pad(starts[:, -2:], ((0, 0), (0, 3)))
         self._starts = np.stack(
             [*(starts[:, 4 * n:4 * n + 5] for n in range(self.blocks)), heads], axis=1)      # [parts, blocks + 1, 5]
@@ -61,7 +61,7 @@ class Engine:
         self._embedding = model.embedding.astype(np.int32)
         self._threads, self._helpers = threads, Helpers(threads - 1) if threads > 1 else None
         self._shared, self._one_caller = self._room(1), threading.Lock()
-        self._scratches = [scratches(max(self.width, self.deep)) for _ in range(threads)]
+        self._scratches = [workspaces(max(self.width, self.deep)) for _ in range(threads)]
         digest = hashlib.sha256()
         for array in (self._scales, self._embedding, *(each.trits for group in groups for each in group)):
             digest.update(np.ascontiguousarray(array))
@@ -70,7 +70,7 @@ class Engine:
     @property
     def weight_bytes(self) -> int:
         """Bytes of packed trits that one token reads."""
-        return self.words.nbytes
+        return self.weights.nbytes
 
     def initial_state(self, batch: int) -> State:
         """Nothing remembered yet. ValueError for a batch that is not 1 to 32."""
@@ -136,7 +136,7 @@ class Engine:
         if tokens.size > len(self._shared[0]):
             self._shared = self._room(tokens.size)
         told = (                             # and not this engine: a helper that waits keeps what it worked on last
-            tokens, state, after, scores, self._embedding, self.words, self._starts, self._scales, self._biases,
+            tokens, state, after, scores, self._embedding, self.weights, self._starts, self._scales, self._biases,
             self._shared)
         rooms = self._scratches
 
@@ -180,13 +180,14 @@ def _arena(groups: list[tuple[IntegerLinear, ...]], parts: int) -> tuple[ndarray
     A part holds some columns of each map, those of a group one below the other.
     """
     packed = [
-        WAY.pack(np.concatenate([each.trits[slice(*share(len(each.trits), COLUMNS, part, parts))] for each in group]))
+        KERNEL.pack(
+            np.concatenate([each.trits[slice(*share(len(each.trits), COLUMNS, part, parts))] for each in group]))
         for part in range(parts) for group in groups]
-    sizes = [-(-len(one.words) // ALIGNED) * ALIGNED for one in packed]
-    arena, starts = aligned_empty(sum(sizes), packed[0].words.dtype), np.cumsum([0, *sizes])
+    sizes = [-(-len(one.weights) // ALIGNED) * ALIGNED for one in packed]
+    arena, starts = aligned_empty(sum(sizes), packed[0].weights.dtype), np.cumsum([0, *sizes])
     arena[:] = 0
     for one, start in zip(packed, starts, strict=False):
-        arena[start:start + len(one.words)] = one.words
+        arena[start:start + len(one.weights)] = one.weights
     firsts = len(groups) * np.arange(parts)[:, None]
     return arena, starts[firsts + np.arange(len(groups) + 1)]
 

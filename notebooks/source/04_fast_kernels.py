@@ -49,7 +49,7 @@ warm_up("04")
 predict("04.p1", "The ternary product against torch's floats, one core:", unit="times as fast")
 
 # %% tags=["measured"]
-rungs = list(bar(climb(2048, 2048), "climbing", total=3 + len(ternary_matmul.WAYS)))
+rungs = list(bar(climb(2048, 2048), "climbing", total=3 + len(ternary_matmul.KERNELS)))
 by_name = {rung.name: rung for rung in rungs}
 best = by_name[ternary_matmul.best().name]
 reveal("04.p1", round(by_name["torch fp32"].us / best.us, 1), unit="times as fast (measured here)")
@@ -251,7 +251,7 @@ agrees_with_a_loop = use("04.7")
 def as_product(way):
     return lambda codes, trits: way.product(codes, way.pack(trits))
 
-assert all(agrees_with_a_loop(as_product(way)) for way in ternary_matmul.WAYS)
+assert all(agrees_with_a_loop(as_product(way)) for way in ternary_matmul.KERNELS)
 assert not agrees_with_a_loop(lambda codes, trits: np.zeros((len(codes), len(trits)), np.int32))
 print("every way of this machine passes; a product that does nothing does not")
 

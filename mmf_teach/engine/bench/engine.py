@@ -11,6 +11,7 @@ from mmf_teach.engine.bench.clock import Time, take_turns
 from mmf_teach.engine.bench.rows import FULL, QUICK, Effort, Report, Row, TorchThreads, four_digits, row, thread_counts
 from mmf_teach.engine.runtime import Engine
 from mmf_teach.engine.ternary_matmul.choice import best
+from mmf_teach.hardware import last_level_cache_bytes
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import SHIPPED_MODEL
@@ -81,9 +82,9 @@ def rows_of(name: str, model: IntegerModel, quick: bool, effort: Effort, report:
     for threads in thread_counts(quick):
         report(f"{name}, {threads} thread{'s' * (threads > 1)}")
         engine = Engine(model, threads)
-        words = engine.words.view(np.uint64)
+        words = engine.weights.view(np.uint64)
         exact = is_exact(model, engine)
-        state = "warm" if words.nbytes < probe.last_level_cache_bytes() // 2 else "cold"
+        state = "warm" if words.nbytes < last_level_cache_bytes() // 2 else "cold"
         dense = torch_step(model, torch.bfloat16, threads, effort)
         common = {
             "bits": four_digits(8 * words.nbytes / weights), "exact": exact,

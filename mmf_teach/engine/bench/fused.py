@@ -34,7 +34,7 @@ BATCH = 1
 def in_steps(x: ndarray, packed: Packed, threads: int) -> ndarray:
     """naive.py's steps, each over whole arrays, with the fastest product."""
     codes, x_scale = absmax(naive.rms_norm(x))
-    return fused.WAY.product(codes, packed, threads).astype(np.float32) * (x_scale * W_SCALE)
+    return fused.KERNEL.product(codes, packed, threads).astype(np.float32) * (x_scale * W_SCALE)
 
 
 def is_exact(x: ndarray, packed: Packed, trits: ndarray, threads: int) -> bool:
@@ -65,21 +65,22 @@ def measure(quick: bool, report: Report) -> list[Row]:
         outputs, inputs = shape
         trits = random_matrix(outputs, inputs)
         x = np.random.default_rng(0).standard_normal((BATCH, inputs), dtype=np.float32)
-        packed, codes = fused.WAY.pack(trits), absmax(x)[0]
-        moved = bytes_fused(BATCH, outputs, inputs, packed.words.nbytes)
-        moved_in_steps = bytes_in_steps(BATCH, outputs, inputs, packed.words.nbytes)
+        packed, codes = fused.KERNEL.pack(trits), absmax(x)[0]
+        moved = bytes_fused(BATCH, outputs, inputs, packed.weights.nbytes)
+        moved_in_steps = bytes_in_steps(BATCH, outputs, inputs, packed.weights.nbytes)
         for threads in thread_counts(quick):
             report(f"{outputs} x {inputs}, {threads} thread{'s' * (threads > 1)}")
             times = take_turns({
                 "fused": lambda _, threads=threads, x=x, packed=packed: fused.bit_linear(x, packed, W_SCALE, threads),
                 "in steps": lambda _, threads=threads, x=x, packed=packed: in_steps(x, packed, threads),
                 "product": lambda _, threads=threads, codes=codes, packed=packed:
-                    fused.WAY.product(codes, packed, threads),
+                    fused.KERNEL.product(codes, packed, threads),
             }, effort.samples, effort.seconds)
             with TorchThreads(threads):
                 torch_times = take_turns(torch_layers(x, trits), effort.samples, effort.seconds)
             floor_us = times["product"].median_us
-            common = {"bits": round(packed.bits, 3), "multiplies": fused.WAY.multiplies, "floor": "its product alone"}
+            common = {
+                "bits": round(packed.bits, 3), "multiplies": fused.KERNEL.multiplies, "floor": "its product alone"}
             for name, bytes_moved in (("fused", moved), ("in steps", moved_in_steps)):
                 us = times[name].median_us
                 faster = {other: four_digits(time.median_us / us) for other, time in torch_times.items()}

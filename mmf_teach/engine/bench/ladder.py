@@ -1,4 +1,4 @@
-"""Every way to the product of one token, one after the other, beside three of torch's: what notebook 04 climbs.
+"""Every kernel for one token, one after the other, beside three of torch's: what notebook 04 climbs.
 
 Course    notebook 04, "Fast kernels"
 """
@@ -22,7 +22,7 @@ TORCH = {"torch fp32": 32, "torch bf16": 16, "torch int8 x int8": 8}     # name 
 
 @dataclass(frozen=True)
 class Rung:
-    """A way, and how long it took; `roof_us` is how long reading its weights took, and nothing else."""
+    """A kernel, and how long it took; `roof_us` is how long reading its weights took, and nothing else."""
 
     name: str
     bits: float
@@ -43,34 +43,34 @@ class Rung:
 
 
 def climb(outputs: int, inputs: int) -> Iterator[Rung]:
-    """Torch first, then this machine's ways, slowest first; one core, weights from memory. Sums are compared.
+    """Torch first, then this machine's kernels, slowest first; one core, weights from memory. Sums are compared.
 
-    AssertionError when a way's sums are not those of a plain product.
+    AssertionError when a kernel's sums are not those of a plain product.
     """
     trits, codes = random_matrix(outputs, inputs), random_codes(1, inputs)
     wanted, size = exact_sums(codes, trits), outputs * inputs
     for name, bits in TORCH.items():
         if (us := _torch_us(name, trits, codes)) is not None:
             yield Rung(name, bits, True, size, us, _reading_us(size * bits // 8))
-    for way in runnable():
-        packed = way.pack(trits)
-        assert np.array_equal(way.product(codes, packed), wanted), way.name
-        product, reading = product_and_probe(way, codes, packed, 1, cold=True)
+    for kernel in runnable():
+        packed = kernel.pack(trits)
+        assert np.array_equal(kernel.product(codes, packed), wanted), kernel.name
+        product, reading = product_and_probe(kernel, codes, packed, 1, cold=True)
         times = take_turns({"product": product, "reading": reading}, EFFORT.samples, EFFORT.seconds)
         yield Rung(
-            way.name, packed.bits, way.multiplies, size, times["product"].median_us, times["reading"].median_us)
+            kernel.name, packed.bits, kernel.multiplies, size, times["product"].median_us, times["reading"].median_us)
 
 
 def many_tokens(outputs: int, inputs: int, tokens: int) -> dict[str, float | None]:
-    """Microseconds for many tokens, one core: the best way for one, that for many, torch's int8 (None without it).
+    """Microseconds for many tokens, one core: the best kernel for one, that for many, torch's int8 (None without it).
 
-    AssertionError when a way's sums are not those of a plain product.
+    AssertionError when a kernel's sums are not those of a plain product.
     """
     trits, codes = random_matrix(outputs, inputs), random_codes(tokens, inputs)
     wanted, packed, works = exact_sums(codes, trits), best().pack(trits), {}
-    for way in dict.fromkeys((best(), best(tokens))):
-        assert np.array_equal(way.product(codes, packed), wanted), way.name
-        works[way.name] = lambda _, way=way: way.product(codes, packed)
+    for kernel in dict.fromkeys((best(), best(tokens))):
+        assert np.array_equal(kernel.product(codes, packed), wanted), kernel.name
+        works[kernel.name] = lambda _, kernel=kernel: kernel.product(codes, packed)
     times = take_turns(works, EFFORT.samples, EFFORT.seconds)
     ours = {name: time.median_us for name, time in times.items()}
     return ours | {"torch int8 x int8": _torch_us("torch int8 x int8", trits, codes)}

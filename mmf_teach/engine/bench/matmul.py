@@ -24,7 +24,7 @@ from mmf_teach.engine.ternary_matmul.kernel import Compiled
 
 CASES = [((4096, 4096), 32), ((4096, 4096), 512)]
 QUICK_CASES = [((384, 512), 32)]
-SLOW = ("skipping", "two bits")              # ways that are left out here: batch 1 says enough about them
+SLOW = ("skipping",)                         # kernels that are left out here: batch 1 says enough about them
 
 
 def measure(quick: bool, report: Report) -> list[Row]:
@@ -37,17 +37,17 @@ def measure(quick: bool, report: Report) -> list[Row]:
             report(f"{shape[0]} x {shape[1]}, {batch} tokens, {threads} thread{'s' * (threads > 1)}")
             torch_times = measure_torch(trits, codes, threads, False, effort)
             torch_us = {name: time.median_us for name, time in torch_times.items()}
-            for way in runnable():
-                if not isinstance(way, Compiled) or way.name in SLOW:
+            for kernel in runnable():
+                if not isinstance(kernel, Compiled) or kernel.name in SLOW:
                     continue
-                packed = way.pack(trits)
-                exact = bool(np.array_equal(way.product(codes, packed, threads), wanted))
-                product, reading = product_and_probe(way, codes, packed, threads, cold=False)
+                packed = kernel.pack(trits)
+                exact = bool(np.array_equal(kernel.product(codes, packed, threads), wanted))
+                product, reading = product_and_probe(kernel, codes, packed, threads, cold=False)
                 times = take_turns({"product": product, "probe": reading}, effort.samples, effort.seconds)
                 rows.append(row(
-                    way.name, shape, batch, threads, "warm", times["product"], times["probe"].median_us,
-                    bits=round(packed.bits, 3), multiplies=way.multiplies,
-                    floor=f"reading its {packed.words.nbytes:,} packed bytes once, warm; the rest is arithmetic",
+                    kernel.name, shape, batch, threads, "warm", times["product"], times["probe"].median_us,
+                    bits=round(packed.bits, 3), multiplies=kernel.multiplies,
+                    floor=f"reading its {packed.weights.nbytes:,} packed bytes once, warm; the rest is arithmetic",
                     faster_than=peers.ratios(times["product"].median_us, torch_us), exact=exact))
             rows += torch_rows(torch_times, shape, batch, threads, "warm")
     return rows

@@ -24,12 +24,12 @@ from mmf_teach.engine.bench.rows import (
 )
 from mmf_teach.engine.intrinsics.simd import aligned_empty
 from mmf_teach.engine.ternary_matmul.choice import runnable
-from mmf_teach.engine.ternary_matmul.kernel import Compiled, Packed, Plain, Way
+from mmf_teach.engine.ternary_matmul.kernel import Compiled, Kernel, Packed, Plain
 
 SHAPES = [(256, 256), (2048, 5632), (4096, 4096)]
 QUICK_SHAPES = [(256, 256), (384, 512)]
 FITS_NO_CACHE = 1 << 20                      # weights; a smaller matrix is only measured warm
-PLAIN_LIMIT = 1 << 16                        # weights up to which the slowest ways are tried
+PLAIN_LIMIT = 1 << 16                        # weights up to which the slowest kernels are tried
 
 # Other libraries' kernels on another machine, an AMD EPYC Zen 4, measured for this project in 2026 (4096 x 4096, warm,
 # one and two threads), and the probe of 2-bit bytes on that machine, by which they are scaled to this one.
@@ -40,23 +40,23 @@ ELSEWHERE_PROBE_US = {1: 47.0, 2: 27.0}
 
 def copies_of(packed: Packed, copies: int) -> list[Packed]:
     """The same matrix several times, one after the other in one array."""
-    size = packed.words.size
-    arena = aligned_empty(copies * size, packed.words.dtype)
-    arena.reshape(copies, size)[:] = packed.words
+    size = packed.weights.size
+    arena = aligned_empty(copies * size, packed.weights.dtype)
+    arena.reshape(copies, size)[:] = packed.weights
     return [
-        Packed(packed.way, arena[i * size:(i + 1) * size], packed.outputs, packed.inputs) for i in range(copies)
+        Packed(packed.kernel, arena[i * size:(i + 1) * size], packed.outputs, packed.inputs) for i in range(copies)
     ]
 
 
-def product_and_probe(way: Way, codes: ndarray, packed: Packed, threads: int, cold: bool) -> tuple[Work, Work]:
+def product_and_probe(kernel: Kernel, codes: ndarray, packed: Packed, threads: int, cold: bool) -> tuple[Work, Work]:
     """Two calls over the same bytes: one multiplies, one only reads. Cold, they are half a round apart."""
     stored = [packed]
-    if cold and isinstance(way, Compiled):
-        stored = copies_of(packed, probe.copies_for_cold(packed.words.nbytes))
-    whole = packed.words.nbytes // 8 * 8
-    as_read = [one.words.reshape(-1).view(np.uint8)[:whole].view(np.uint64) for one in stored]
+    if cold and isinstance(kernel, Compiled):
+        stored = copies_of(packed, probe.copies_for_cold(packed.weights.nbytes))
+    whole = packed.weights.nbytes // 8 * 8
+    as_read = [one.weights.reshape(-1).view(np.uint8)[:whole].view(np.uint64) for one in stored]
     return (
-        lambda number: way.product(codes, stored[number % len(stored)], threads),
+        lambda number: kernel.product(codes, stored[number % len(stored)], threads),
         lambda number: probe.read(as_read[(number + len(stored) // 2) % len(stored)], threads),
     )
 
@@ -93,26 +93,26 @@ def _rows_of(
     trits: ndarray, codes: ndarray, wanted: ndarray, state: str, threads: int, effort: Effort,
 ) -> list[Row]:
     shape, ours = trits.shape, []
-    for way in runnable():
-        if isinstance(way, Plain) and (trits.size > PLAIN_LIMIT or threads > 1 or state == "cold"):
+    for kernel in runnable():
+        if isinstance(kernel, Plain) and (trits.size > PLAIN_LIMIT or threads > 1 or state == "cold"):
             continue
-        packed = way.pack(trits)
-        exact = bool(np.array_equal(way.product(codes, packed, threads), wanted))
-        product, reading = product_and_probe(way, codes, packed, threads, state == "cold")
+        packed = kernel.pack(trits)
+        exact = bool(np.array_equal(kernel.product(codes, packed, threads), wanted))
+        product, reading = product_and_probe(kernel, codes, packed, threads, state == "cold")
         times = take_turns({"product": product, "probe": reading}, effort.samples, effort.seconds)
-        ours.append((way, packed, times["product"], times["probe"].median_us, exact))
+        ours.append((kernel, packed, times["product"], times["probe"].median_us, exact))
     torch_times = measure_torch(trits, codes, threads, state == "cold", effort)
     torch_us = {name: time.median_us for name, time in torch_times.items()}
-    two_bits_us = next((floor for way, _, _, floor, _ in ours if way.name == "bit planes"), None)
+    two_bits_us = next((floor for kernel, _, _, floor, _ in ours if kernel.name == "bit planes"), None)
     rows = []
-    for way, packed, time, floor_us, exact in ours:
+    for kernel, packed, time, floor_us, exact in ours:
         faster = peers.ratios(time.median_us, torch_us)
         if shape == ELSEWHERE_SHAPE and state == "warm" and threads in ELSEWHERE_PROBE_US:
             slower_machine = two_bits_us / ELSEWHERE_PROBE_US[threads]
             faster |= {
                 name: four_digits(us[threads] * slower_machine / time.median_us) for name, us in ELSEWHERE_US.items()}
         rows.append(row(
-            way.name, shape, len(codes), threads, state, time, floor_us, bits=round(packed.bits, 3),
-            multiplies=way.multiplies, floor=f"reading its {packed.words.nbytes:,} packed bytes, {state}",
+            kernel.name, shape, len(codes), threads, state, time, floor_us, bits=round(packed.bits, 3),
+            multiplies=kernel.multiplies, floor=f"reading its {packed.weights.nbytes:,} packed bytes, {state}",
             faster_than=faster, exact=exact))
     return rows + torch_rows(torch_times, shape, len(codes), threads, state)

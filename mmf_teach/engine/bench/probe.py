@@ -4,12 +4,11 @@ Course    notebook 04, "Fast kernels"
 """
 
 import os
-from pathlib import Path
 
 from numba import njit, prange
 from numpy import ndarray
 
-USUAL_CACHE_BYTES = 32 << 20                 # of the last level, where the system does not tell
+from mmf_teach.hardware import last_level_cache_bytes
 
 
 @njit(cache=True, nogil=True)
@@ -33,15 +32,6 @@ def read_by_threads(words, threads):
 def read(words: ndarray, threads: int) -> int:
     """Read all words in so many threads."""
     return read_all(words) if threads == 1 else read_by_threads(words, threads)
-
-
-def last_level_cache_bytes() -> int:
-    """The largest cache of the first core, as the system tells."""
-    sizes = []
-    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
-        text = path.read_text("utf-8").strip()
-        sizes.append(int(text.rstrip("KM")) << (10 if text.endswith("K") else 20))
-    return max(sizes, default=USUAL_CACHE_BYTES)
 
 
 def copies_for_cold(weight_bytes: int, memory_bytes: int | None = None) -> int:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Float32
 from numba import config, njit, prange
 from numpy import ndarray
 
-from mmf_teach.engine.ternary_matmul.any_batch import WAY, WAY_OF_MANY, product_into
+from mmf_teach.engine.ternary_matmul.any_batch import KERNEL, KERNEL_OF_MANY, product_into
 from mmf_teach.engine.ternary_matmul.kernel import WORTH_SHARING, Packed, in_threads, threads_can_share
 from mmf_teach.ternary.quantise import SMALLEST
 
@@ -54,7 +54,7 @@ def quantise_token(x, codes):
 
 
 @njit(cache=True, nogil=True)
-def rows_into(x, words, w_scale, for_few, for_many, y, first, last):
+def rows_into(x, weights, w_scale, for_few, for_many, y, first, last):
     """Rows `first` to `last` of the layer's output; False when an input is NaN or infinity."""
     together = min(TOKENS, len(x))
     codes, scales = np.empty((together, x.shape[1]), np.int8), np.empty(together, np.float32)
@@ -65,7 +65,7 @@ def rows_into(x, words, w_scale, for_few, for_many, y, first, last):
             scales[b] = quantise_token(x[b0 + b], codes[b])
             if np.isnan(scales[b]):
                 return False
-        product_into(words, codes[:tokens], sums[:tokens], (for_few, for_many), first, last)
+        product_into(weights, codes[:tokens], sums[:tokens], (for_few, for_many), first, last)
         for b in range(tokens):
             scale, mine, out = scales[b] * w_scale, sums[b, first:last], y[b0 + b, first:last]
             for row in range(len(out)):
@@ -74,26 +74,26 @@ def rows_into(x, words, w_scale, for_few, for_many, y, first, last):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def rows_by_threads(x, words, w_scale, for_few, for_many, y):
+def rows_by_threads(x, weights, w_scale, for_few, for_many, y):
     """All rows, one part of them a thread; each makes the codes for itself. False when an input is not finite."""
     threads, pieces = len(for_few), -(-y.shape[1] // ROWS)
     finite = 0
     for t in prange(threads):
         first, last = t * pieces // threads * ROWS, (t + 1) * pieces // threads * ROWS
-        finite += rows_into(x, words, w_scale, for_few[t], for_many[t], y, first, last)
+        finite += rows_into(x, weights, w_scale, for_few[t], for_many[t], y, first, last)
     return finite == threads
 
 
 def bit_linear(
     x: Float[ndarray, "b in"], packed: Packed, w_scale: float | np.float32, threads: int = 1,
 ) -> Float32[ndarray, "b out"]:
-    """The layer's output for each token, from weights packed by `WAY`, the fastest way on this machine.
+    """The layer's output for each token, from weights packed by `KERNEL`, the fastest one on this machine.
 
     ValueError for NaN or infinity, and for what does not fit.
     """
     x = np.ascontiguousarray(x, dtype=np.float32)
-    if packed.way != WAY.name:
-        raise ValueError(f"this matrix was packed for {packed.way}, not for {WAY.name}")
+    if packed.kernel != KERNEL.name:
+        raise ValueError(f"this matrix was packed for {packed.kernel}, not for {KERNEL.name}")
     if x.ndim != 2 or x.shape[1] != packed.inputs:
         raise ValueError(f"an input of shape {x.shape} does not fit rows of {packed.inputs} trits")
     if threads < 1:
@@ -103,11 +103,11 @@ def bit_linear(
         threads = 1
     threads = min(threads, config.NUMBA_NUM_THREADS)
     y, w_scale = np.empty((len(x), outputs), np.float32), np.float32(w_scale)
-    for_few, for_many = WAY.scratches(inputs, threads), WAY_OF_MANY.scratches(inputs, threads)
+    for_few, for_many = KERNEL.workspaces(inputs, threads), KERNEL_OF_MANY.workspaces(inputs, threads)
     if threads == 1:
-        finite = rows_into(x, packed.words, w_scale, for_few[0], for_many[0], y, 0, outputs)
+        finite = rows_into(x, packed.weights, w_scale, for_few[0], for_many[0], y, 0, outputs)
     else:
-        finite = in_threads(threads, rows_by_threads, x, packed.words, w_scale, for_few, for_many, y)
+        finite = in_threads(threads, rows_by_threads, x, packed.weights, w_scale, for_few, for_many, y)
     if not finite:
         raise ValueError("cannot quantise NaN or infinity: a single one would spoil the scale of all")
     return y

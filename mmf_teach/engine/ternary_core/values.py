@@ -22,8 +22,8 @@ from mmf_teach.engine.intrinsics.simd import LINE, aligned_empty
 from mmf_teach.engine.ternary_matmul.choice import best
 from mmf_teach.ternary import fixed_point as fp
 
-WAY = best()                                 # the compiled code knows its way: another processor compiles anew
-product_into = WAY.kernel
+KERNEL = best()                              # compiled code tells kernels apart by the types of their arrays
+product_into = KERNEL.product_into
 LOW, HIGH = -(1 << 31), (1 << 31) - 1
 LDV, LDX, SV, ADD, SUB, MUL, SIG, MIX, CLR, ACC, FIN, CODE, RESC, TMM, TMA = (
     NUMBER[mnemonic] for mnemonic in
@@ -53,7 +53,7 @@ class Compiled:
         self._table[tiles, -1] = numbers                     # a tile is called by its number, not by its address
         self._codes = np.zeros((1, machine.d), np.int8)
         self._sums = np.zeros((1, machine.d), np.int32)
-        self._workspace = WAY.scratch(machine.d)
+        self._workspace = KERNEL.workspace(machine.d)
 
     @cached_property
     def _tiles(self) -> ndarray:
@@ -84,14 +84,14 @@ def require_possible(table: Table, machine: Machine, memory_bytes: int) -> None:
 
 def packed_tiles(memory: UInt8[ndarray, "bytes"], addresses: Int64[ndarray, "tiles"], machine: Machine) -> ndarray:
     """Every tile in the words of the fastest product of this processor, a row a tile, each at a cache line."""
-    count = WAY.count(machine.d, machine.d)
-    line = LINE // np.dtype(WAY.word).itemsize
+    count = KERNEL.count(machine.d, machine.d)
+    line = LINE // np.dtype(KERNEL.word).itemsize
     row = -(-count // line) * line
-    words = aligned_empty(len(addresses) * row, WAY.word).reshape(len(addresses), row)
-    for own, address in zip(words, addresses.tolist(), strict=True):
+    weights = aligned_empty(len(addresses) * row, KERNEL.word).reshape(len(addresses), row)
+    for own, address in zip(weights, addresses.tolist(), strict=True):
         trits = tmatmul.unpack(memory[address:address + machine.tile_bytes], machine.d)
-        own[:count] = WAY.pack(trits).words
-    return words[:, :count]
+        own[:count] = KERNEL.pack(trits).weights
+    return weights[:, :count]
 
 
 @njit(cache=True, nogil=True, inline="always")

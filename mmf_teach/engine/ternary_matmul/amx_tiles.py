@@ -1,7 +1,7 @@
 """Many tokens: sixteen of them meet sixteen rows in one instruction. It multiplies, on units made for nothing else.
 
 Course    notebook 04, "Fast kernels"
-Packing   that of tables_of_nine.py, so a matrix is stored once for one token and for many
+Packing   that of lookup_9_in_16.py, so a matrix is stored once for one token and for many
 Idea      AMX, with weights unpacked where they are used: a number below 27 looks up its three trits as bytes (and a
           zero, since AMX takes bytes by four: a quarter of its products is thrown away). 32 rows times 288 inputs are
           12 KB, which 128 tokens find in the innermost cache
@@ -76,19 +76,19 @@ def tokens_at_once(inputs: int) -> int:
     return max(STRIP, min(TOKENS, LARGEST // (LINE * max(1, lines(inputs))) // STRIP * STRIP))
 
 
-def scratch(inputs: int) -> ndarray:
-    """Room for unpacked weights, for the sums of 32 rows, and for codes."""
+def workspace(inputs: int) -> ndarray:
+    """Memory for unpacked weights, for the sums of 32 rows, and for codes."""
     return aligned_empty(CODES + tokens_at_once(inputs) * lines(inputs) * LINE, np.int8)
 
 
-WAY = Compiled(
-    name="tiles", idea="multiply sixteen tokens and sixteen rows at once", bits=nine.WAY.bits, multiplies=True,
+KERNEL = Compiled(
+    name="tiles", idea="multiply sixteen tokens and sixteen rows at once", bits=nine.KERNEL.bits, multiplies=True,
     needs=("avx512f", "avx512bw", "avx512vbmi", *sorted(FEATURES)), module=__name__, word=np.uint16, count=nine.count,
-    scratch=scratch, packing=nine.WAY.name)
+    workspace=workspace, packing=nine.KERNEL.name)
 
 
 @njit(cache=True, nogil=True)
-def _gather(codes, all_lines, scratch):
+def _gather(codes, all_lines, workspace):
     """All codes as tiles of 16 tokens: three codes, a zero, three codes, and so on.
 
     Where there is no input, weights are 0, and where there is no token, nobody asks: any bytes may stand there.
@@ -99,15 +99,15 @@ def _gather(codes, all_lines, scratch):
         at = CODES + token // LINES * all_lines * TILE + token % LINES * LINE
         for first in range(0, inputs, INPUTS):
             if first + LINE <= inputs:
-                store(scratch, at, fours_of_threes(flat, token * inputs + first))
+                store(workspace, at, fours_of_threes(flat, token * inputs + first))
             else:
                 for k in range(min(INPUTS, inputs - first)):
-                    scratch[at + k // 3 * 4 + k % 3] = flat[token * inputs + first + k]
+                    workspace[at + k // 3 * 4 + k % 3] = flat[token * inputs + first + k]
             at += TILE
 
 
 @njit(cache=True, nogil=True)
-def _unpack(words, row, first, last, height, all_words, scratch):
+def _unpack(weights, row, first, last, height, all_words, workspace):
     """The words `first` to `last` of 32 rows as tiles: each word becomes three lines for either half of the rows."""
     low, high = load(TRITS, 0), load(TRITS, LINES)
     to = word = 0
@@ -115,22 +115,22 @@ def _unpack(words, row, first, last, height, all_words, scratch):
         start = (first + word) // nine.CHUNK * nine.CHUNK
         at = nine.place_of(row, first + word, height, all_words)
         for _ in range(min(start + nine.CHUNK, last) - first - word):
-            fetch_soon(words, at + nine.CHUNK * height)                      # the same rows' next chunk
-            x0, x1 = load_widened(words, at), load_widened(words, at + LINES)
+            fetch_soon(weights, at + nine.CHUNK * height)                      # the same rows' next chunk
+            x0, x1 = load_widened(weights, at), load_widened(weights, at + LINES)
             for third in range(3):
                 line = to + third * LINE
-                store(scratch, line, look_up_integer(low, shifted_right(x0, 5 * third), high))
-                store(scratch, HALF + line, look_up_integer(low, shifted_right(x1, 5 * third), high))
+                store(workspace, line, look_up_integer(low, shifted_right(x0, 5 * third), high))
+                store(workspace, HALF + line, look_up_integer(low, shifted_right(x1, 5 * third), high))
             at, to, word = at + nine.ROWS, to + 3 * LINE, word + 1
     while to % TILE:
-        store(scratch, to, zero())
-        store(scratch, HALF + to, zero())
+        store(workspace, to, zero())
+        store(workspace, HALF + to, zero())
         to += LINE
     return to // TILE
 
 
 @njit(cache=True, nogil=True)
-def _add_tiles(scratch, codes, steps, next_codes, to, begins):
+def _add_tiles(workspace, codes, steps, next_codes, to, begins):
     """Add what `steps` lines of weights contribute to the sums of 32 tokens, or of 16 where no next codes are given."""
     if begins:
         clear(0)
@@ -138,31 +138,31 @@ def _add_tiles(scratch, codes, steps, next_codes, to, begins):
         clear(2)
         clear(3)
     else:
-        load_tile(0, scratch, to)
-        load_tile(1, scratch, to + TILE)
-        load_tile(2, scratch, to + 2 * TILE)
-        load_tile(3, scratch, to + 3 * TILE)
+        load_tile(0, workspace, to)
+        load_tile(1, workspace, to + TILE)
+        load_tile(2, workspace, to + 2 * TILE)
+        load_tile(3, workspace, to + 3 * TILE)
     for at in range(0, steps * TILE, TILE):
-        load_tile(4, scratch, codes + at)
-        load_tile(6, scratch, at)
-        load_tile(7, scratch, HALF + at)
+        load_tile(4, workspace, codes + at)
+        load_tile(6, workspace, at)
+        load_tile(7, workspace, HALF + at)
         add_products(0, 4, 6)
         add_products(1, 4, 7)
         if next_codes:
-            load_tile(5, scratch, next_codes + at)
+            load_tile(5, workspace, next_codes + at)
             add_products(2, 5, 6)
             add_products(3, 5, 7)
-    store_tile(0, scratch, to)
-    store_tile(1, scratch, to + TILE)
-    store_tile(2, scratch, to + 2 * TILE)
-    store_tile(3, scratch, to + 3 * TILE)
+    store_tile(0, workspace, to)
+    store_tile(1, workspace, to + TILE)
+    store_tile(2, workspace, to + 2 * TILE)
+    store_tile(3, workspace, to + 3 * TILE)
 
 
 @njit(cache=True, nogil=True)
-def _write(scratch, sums, row):
+def _write(workspace, sums, row):
     """The sums of a strip of rows, from tiles of 16 tokens and 16 rows into their places."""
     tokens, outputs = sums.shape
-    done, flat = scratch[SUMS:CODES].view(np.int32), sums.reshape(-1)
+    done, flat = workspace[SUMS:CODES].view(np.int32), sums.reshape(-1)
     for token in range(tokens):
         at = token // LINES * 2 * TILE // 4 + token % LINES * LINES
         for half in range(2):
@@ -176,7 +176,7 @@ def _write(scratch, sums, row):
 
 
 @njit(cache=True, nogil=True)
-def product_into(words, codes, sums, scratch, first, last):
+def product_into(weights, codes, sums, workspace, first, last):
     """Rows `first` to `last` of the product, where both are multiples of 128 or the end."""
     inputs, outputs = codes.shape[1], sums.shape[1]
     height, all_words, all_lines = -(-outputs // nine.ROWS) * nine.ROWS, -(-inputs // nine.TRITS), lines(inputs)
@@ -187,23 +187,23 @@ def product_into(words, codes, sums, scratch, first, last):
     begin()
     for b in range(0, len(codes), at_once):
         mine = codes[b:b + at_once]
-        _gather(mine, all_lines, scratch)
+        _gather(mine, all_lines, workspace)
         for row in range(first, min(last, outputs), STRIP):
             for line in range(0, all_lines, STEPS):
                 word = line * LINES // 3
-                steps = _unpack(words, row, word, min(word + WORDS, all_words), height, all_words, scratch)
+                steps = _unpack(weights, row, word, min(word + WORDS, all_words), height, all_words, workspace)
                 for token in range(0, len(mine), STRIP):
                     at = CODES + (token // LINES * all_lines + line) * TILE
                     other = at + all_lines * TILE if token + LINES < len(mine) else 0
-                    _add_tiles(scratch, at, steps, other, SUMS + token * STRIP * 4, line == 0)
-            _write(scratch, sums[b:b + at_once], row)
+                    _add_tiles(workspace, at, steps, other, SUMS + token * STRIP * 4, line == 0)
+            _write(workspace, sums[b:b + at_once], row)
     end()
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def product_threads(words, codes, sums, scratches, by_rows):
-    """The product, its rows shared among as many threads as there are rows of `scratches`, however many the tokens."""
-    threads, parts = len(scratches), -(-sums.shape[1] // STRIP)
+def product_threads(weights, codes, sums, workspaces, by_rows):
+    """The product, its rows shared among as many threads as there are rows of `workspaces`, however many the tokens."""
+    threads, parts = len(workspaces), -(-sums.shape[1] // STRIP)
     for t in prange(threads):
         first, last = t * parts // threads * STRIP, (t + 1) * parts // threads * STRIP
-        product_into(words, codes, sums, scratches[t], first, last)
+        product_into(weights, codes, sums, workspaces[t], first, last)

@@ -1,19 +1,34 @@
-"""Which ways this machine can run, and which is the fastest: decided by what its processor has, before compiling.
+"""Which kernels this machine can run, and which is the fastest: a short measurement, made once, says so.
 
 Course    notebook 04, "Fast kernels"
+
+Which lookup table or dot product is ahead depends on the processor and its memory: from memory, tables of nine lead on
+an Intel Xeon, and were beaten by tables of five and by the int8 dot product on an AMD EPYC (Zen 4). So the candidates
+multiply one token with weights from memory, in turns, and the shortest time of each is kept with the compiled code
+(compilation_cache.py), whose folder is another one for another processor.
 """
 
+import json
+import os
+import time
+from functools import cache
+
+import numpy as np
+
+from mmf_teach.engine.compilation_cache import FOLDER
+from mmf_teach.engine.intrinsics.simd import aligned_empty
 from mmf_teach.engine.ternary_matmul import (
-    amx_tiles as tiles,
-    int8_dot as vnni,
-    lookup_5_in_8 as tables_of_five,
-    lookup_9_in_16 as tables_of_nine,
+    amx_tiles,
+    int8_dot,
+    lookup_5_in_8,
+    lookup_9_in_16,
     pairs,
-    popcount as bit_planes,
+    popcount,
     skipping,
-    two_bits,
 )
-from mmf_teach.engine.ternary_matmul.kernel import Plain, Way
+from mmf_teach.engine.ternary_matmul.kernel import Compiled, Kernel, Plain
+from mmf_teach.files import write_file
+from mmf_teach.hardware import last_level_cache_bytes
 from mmf_teach.reference import masked_product as masked, ternary_matmul as naive
 
 NAIVE = Plain(
@@ -24,23 +39,85 @@ MASKED = Plain(
     function=masked.ternary_matmul)
 
 LADDER = (                                   # slowest first for one token, as measured (head of each file)
-    NAIVE, MASKED, skipping.WAY, two_bits.WAY, tiles.WAY, bit_planes.WAY, pairs.WAY, vnni.WAY, tables_of_five.WAY,
-    tables_of_nine.WAY,
+    NAIVE, MASKED, skipping.KERNEL, amx_tiles.KERNEL, popcount.KERNEL, pairs.KERNEL, int8_dot.KERNEL,
+    lookup_5_in_8.KERNEL, lookup_9_in_16.KERNEL,
 )
 MANY = 4                                     # tokens at once, from which on tiles are the fastest where there are any
+CANDIDATES = (                               # for one token: the first group that the processor can run any of
+    (int8_dot.KERNEL, lookup_5_in_8.KERNEL, lookup_9_in_16.KERNEL), (popcount.KERNEL, pairs.KERNEL))
+SHAPE, ROUNDS = (1024, 2048), 7              # of the matrix that is measured with, and how often
+LARGEST = 128 << 20                          # bytes of weights for each candidate: twice most last-level caches
 
 
-def runnable() -> tuple[Way, ...]:
-    """The ways of the ladder that this machine's processor can run."""
-    return tuple(way for way in LADDER if not way.missing())
+def runnable() -> tuple[Kernel, ...]:
+    """The kernels of the ladder that this machine's processor can run."""
+    return tuple(kernel for kernel in LADDER if not kernel.missing())
 
 
-def best(tokens: int = 1) -> Way:
-    """The fastest way on this machine: tables of nine with AVX-512, pairs with AVX2, bit planes on all others.
+def best(tokens: int = 1) -> Kernel:
+    """The fastest kernel on this machine for so many tokens at once; what was packed for one token serves many, too.
 
-    For `MANY` tokens at once, tiles with AMX, which multiply. They read the same words: what was packed serves both.
+    The environment variable MMF_KERNEL names another, for one token. ValueError when it cannot run here.
     """
-    return tiles.WAY if tokens >= MANY and not tiles.WAY.missing() else runnable()[-1]
+    tiles, kernel = amx_tiles.KERNEL, _for_one_token()
+    return tiles if tokens >= MANY and tiles.reads == kernel.name and not tiles.missing() else kernel
 
 
-WAYS = runnable()
+def candidates() -> tuple[Compiled, ...]:
+    """What may be the fastest for one token, the likeliest last.
+
+    Where tiles multiply many tokens, in a fifth of anyone else's time, it is the kernel whose weights they read.
+    """
+    if not amx_tiles.KERNEL.missing():
+        return (lookup_9_in_16.KERNEL,)
+    able = (tuple(kernel for kernel in group if not kernel.missing()) for group in CANDIDATES)
+    return next(filter(None, able))
+
+
+def _for_one_token() -> Compiled:
+    if name := os.environ.get("MMF_KERNEL"):
+        able = {kernel.name: kernel for kernel in runnable() if isinstance(kernel, Compiled)}
+        if name not in able:
+            raise ValueError(f"MMF_KERNEL is {name!r}, and this machine has: {', '.join(able)}")
+        return able[name]
+    return _fastest(candidates())
+
+
+@cache
+def _fastest(kernels: tuple[Compiled, ...]) -> Compiled:
+    """Of these, as measured now or by an earlier process; the last where nothing can be kept, so as not to wait."""
+    if len(kernels) == 1 or FOLDER is None:
+        return kernels[-1]
+    path = FOLDER / "kernel_us.json"
+    try:
+        measured_us = json.loads(path.read_text("utf-8"))
+        return min(kernels, key=lambda kernel: float(measured_us[kernel.name]))
+    except (OSError, ValueError, KeyError, TypeError):       # none yet, a damaged one, or one of other kernels
+        measured_us = measure_us(kernels)
+        write_file(path, json.dumps(measured_us).encode())
+        return min(kernels, key=lambda kernel: measured_us[kernel.name])
+
+
+def measure_us(kernels: tuple[Compiled, ...]) -> dict[str, float]:
+    """The shortest time that each needed for one token and one matrix from memory: half a second in all."""
+    dice, (outputs, inputs) = np.random.default_rng(0), SHAPE
+    trits = dice.integers(-1, 2, SHAPE, dtype=np.int8)
+    codes, sums = dice.integers(-128, 128, (1, inputs), dtype=np.int8), np.empty((1, outputs), np.int32)
+    works, shortest = [], {}
+    for kernel in kernels:
+        packed = kernel.pack(trits).weights
+        count = -(-min(LARGEST, 2 * last_level_cache_bytes()) // packed.nbytes)
+        copies = aligned_empty(count * len(packed), kernel.word).reshape(count, len(packed))
+        copies[:] = packed
+        works.append((kernel, copies, kernel.workspace(inputs)))
+    for _ in range(ROUNDS):
+        for kernel, copies, workspace in works:
+            product_into, began = kernel.product_into, time.perf_counter()
+            for weights in copies:
+                product_into(weights, codes, sums, workspace, 0, outputs)
+            took_us = 1e6 * (time.perf_counter() - began) / len(copies)
+            shortest[kernel.name] = min(took_us, shortest.get(kernel.name, took_us))
+    return shortest
+
+
+KERNELS = runnable()

@@ -39,14 +39,14 @@ def count(outputs: int, inputs: int) -> int:
     return -(-outputs // TILE) * TILE * -(-inputs // GROUP) * VECTOR
 
 
-def scratch(inputs: int) -> ndarray:
-    """Room for the codes of one token, filled up."""
+def workspace(inputs: int) -> ndarray:
+    """Memory for the codes of one token, filled up."""
     return aligned_empty(-(-inputs // GROUP) * GROUP, np.int8)
 
 
-WAY = Compiled(
+KERNEL = Compiled(
     name="VNNI", idea="unpack two bits a trit for the processor's dot product of bytes", bits=2.0, multiplies=True,
-    needs=("avx512f", "avx512bw", "avx512vnni"), module=__name__, word=np.uint8, count=count, scratch=scratch)
+    needs=("avx512f", "avx512bw", "avx512vnni"), module=__name__, word=np.uint8, count=count, workspace=workspace)
 
 
 @njit(cache=True, nogil=True)
@@ -56,7 +56,7 @@ def _place(row, group, groups):
 
 
 @njit(cache=True, nogil=True)
-def pack_rows(trits, words, outputs, first):
+def pack_rows(trits, weights, outputs, first):
     """Write rows of trits into a packed matrix from row `first` on; after the last row come the rows of zeros."""
     inputs = trits.shape[1]
     groups = -(-inputs // GROUP)
@@ -72,41 +72,42 @@ def pack_rows(trits, words, outputs, first):
                     k = group * GROUP + part * VECTOR + j
                     trit = trits[r - first, k] if r < outputs and k < inputs else 0
                     byte |= (trit + 1) << (2 * part)
-                words[at + j] = byte
+                weights[at + j] = byte
 
 
 @njit(cache=True, nogil=True)
-def unpack_rows(words, trits, outputs, first):
+def unpack_rows(weights, trits, outputs, first):
     """Read rows of trits out of a packed matrix from row `first` on; the code 3 comes out as 0."""
     inputs = trits.shape[1]
     groups = -(-inputs // GROUP)
     for r in range(len(trits)):
         for k in range(inputs):
             at = _place(first + r, k // GROUP, groups) + k % VECTOR
-            code = (np.int64(words[at]) >> (2 * (k % GROUP // VECTOR))) & 3
+            code = (np.int64(weights[at]) >> (2 * (k % GROUP // VECTOR))) & 3
             trits[r, k] = code - 1 if code < 3 else 0
 
 
 @njit(cache=True, nogil=True)
-def product_into(words, codes, sums, scratch, first, last):
+def product_into(weights, codes, sums, workspace, first, last):
     """Rows `first` to `last` of the product, where `first` is a multiple of 4."""
     inputs, outputs = codes.shape[1], sums.shape[1]
     groups = -(-inputs // GROUP)
     for b in range(codes.shape[0]):
-        scratch[:inputs] = codes[b]
-        scratch[inputs:groups * GROUP] = 0
+        workspace[:inputs] = codes[b]
+        workspace[inputs:groups * GROUP] = 0
         everything = np.int32(0)
         for k in range(inputs):
-            everything += np.int32(scratch[k])
+            everything += np.int32(workspace[k])
         for row in range(first, min(last, outputs), TILE):
             at = row * groups * VECTOR
             s0 = s1 = s2 = s3 = zero()
             for group in range(groups):
                 for line in range(TILE):
-                    fetch_soon(words, at + AHEAD + line * VECTOR)
-                w0, w1, w2, w3 = load(words, at), load(words, at + 64), load(words, at + 128), load(words, at + 192)
+                    fetch_soon(weights, at + AHEAD + line * VECTOR)
+                w0, w1 = load(weights, at), load(weights, at + 64)
+                w2, w3 = load(weights, at + 128), load(weights, at + 192)
                 for part in range(4):
-                    x = load(scratch, group * GROUP + part * VECTOR)
+                    x = load(workspace, group * GROUP + part * VECTOR)
                     s0 = add_products(s0, low_pairs(shifted_right(w0, 2 * part)), x)
                     s1 = add_products(s1, low_pairs(shifted_right(w1, 2 * part)), x)
                     s2 = add_products(s2, low_pairs(shifted_right(w2, 2 * part)), x)
@@ -123,14 +124,14 @@ def product_into(words, codes, sums, scratch, first, last):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def product_threads(words, codes, sums, scratches, by_rows):
-    """The product, shared among as many threads as there are rows of `scratches`: rows of the matrix, or tokens."""
-    threads, batch, outputs = len(scratches), codes.shape[0], sums.shape[1]
+def product_threads(weights, codes, sums, workspaces, by_rows):
+    """The product, shared among as many threads as there are rows of `workspaces`: rows of the matrix, or tokens."""
+    threads, batch, outputs = len(workspaces), codes.shape[0], sums.shape[1]
     tiles = -(-outputs // TILE)
     for t in prange(threads):
         if by_rows:
             first, last = t * tiles // threads * TILE, (t + 1) * tiles // threads * TILE
-            product_into(words, codes, sums, scratches[t], first, last)
+            product_into(weights, codes, sums, workspaces[t], first, last)
         else:
             b0, b1 = t * batch // threads, (t + 1) * batch // threads
-            product_into(words, codes[b0:b1], sums[b0:b1], scratches[t], 0, outputs)
+            product_into(weights, codes[b0:b1], sums[b0:b1], workspaces[t], 0, outputs)

@@ -1,19 +1,24 @@
-"""What all ways to a ternary product have in common: pack a matrix once, multiply it with many codes.
+"""What all kernels of the ternary product have in common: pack a matrix once, multiply it with many codes.
 
 Course    notebook 04, "Fast kernels"
 
-A compiled way is four functions over plain arrays, which other compiled functions may call as well:
+A compiled kernel is four functions over plain arrays, which other compiled functions may call as well:
 
-    pack_rows(trits, words, outputs, first)               write some rows, from `first` on, into a packed matrix
-    unpack_rows(words, trits, outputs, first)             read some rows back
-    product_into(words, codes, sums, scratch, first, last)          sums[:, first:last] = those rows' product
-    product_threads(words, codes, sums, scratches, by_rows)         the same for all rows, one thread a scratch
+    pack_rows(trits, weights, outputs, first)             write some rows, from `first` on, into a packed matrix
+    unpack_rows(weights, trits, outputs, first)           read some rows back
+    product_into(weights, codes, sums, workspace, first, last)      sums[:, first:last] = those rows' product
+    product_threads(weights, codes, sums, workspaces, by_rows)      the same for all rows, one thread a workspace
 
-`words` is the packed matrix alone, of count(outputs, inputs) numbers, or that slice of an array that holds many;
-`codes` [b, in] and `sums` [b, out] are whole and in C order; `scratch` is what scratch(inputs) returns. They check
-nothing and reserve nothing. All that checks is here.
+`trits` [rows, in] int8 are some rows of a matrix that has `outputs` in all. `weights` is the packed matrix alone, of
+count(outputs, inputs) words of the kernel's own type, or that slice of an array that holds many; `codes` [b, in] int8
+and `sums` [b, out] int32 are whole and in C order; `workspace` is what workspace(inputs) returns, and whatever stands
+in it is overwritten; `by_rows` says whether threads share the matrix or the tokens. They check nothing and reserve
+nothing. All that checks is here.
 
-A product may begin to read at four places at once; then the way says how far they are apart (`apart`).
+No two compiled kernels have the same types of weights and workspace: so code that calls the chosen one is compiled,
+and kept, for each choice apart.
+
+A product may begin to read at four places at once; then the kernel says how far they are apart (`apart`).
 """
 
 import importlib
@@ -34,39 +39,39 @@ from mmf_teach.ternary.trits import require_trits
 
 BLOCK = 640                                  # rows packed at once: whole tiles, and whole bytes of five trits
 _OF_THIS_THREAD = threading.local()
-_compiled: dict[tuple[str, str], Callable] = {}              # functions of ways that this processor can run
+_compiled: dict[tuple[str, str], Callable] = {}              # functions of kernels that this processor can run
 WORTH_SHARING = 1 << 20                      # weights times tokens; below, waking a second thread costs more
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A ternary matrix in the words of one way."""
+    """A ternary matrix as one kernel reads it."""
 
-    way: str                                 # its name: the words mean nothing to others, but for those of its packing
-    words: ndarray = field(repr=False)
+    kernel: str                              # its name: the weights mean nothing to others, but to those of its packing
+    weights: ndarray = field(repr=False)
     outputs: int
     inputs: int
 
     @property
     def bits(self) -> float:
         """Bits a weight, with all that was filled up."""
-        return 8 * self.words.nbytes / max(1, self.outputs * self.inputs)
+        return 8 * self.weights.nbytes / max(1, self.outputs * self.inputs)
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to the product of int8 codes and trits; all lead to the same integers."""
+class Kernel:
+    """The product of int8 codes and trits in one way; all kernels lead to the same integers."""
 
     name: str
     idea: str
     bits: float                              # a weight, in a matrix that needs no filling
     multiplies: bool                         # does the processor multiply anywhere?
     needs: tuple[str, ...]                   # features of the processor, as LLVM names them
-    packing: str = field(default="", kw_only=True)           # the way whose words it reads, if they are not its own
+    packing: str = field(default="", kw_only=True)           # the kernel whose packed weights it reads, if not its own
 
     @property
     def reads(self) -> str:
-        """The name of the way whose words it reads."""
+        """The name of the kernel whose packed weights it reads."""
         return self.packing or self.name
 
     def missing(self) -> list[str]:
@@ -77,15 +82,11 @@ class Way:
         return lacking
 
     def pack(self, trits: Int8[ndarray, "out in"]) -> Packed:
-        """The matrix in this way's words. ValueError when a value is not a trit."""
+        """The matrix packed for this kernel. ValueError when a value is not a trit."""
         raise NotImplementedError
 
     def unpack(self, packed: Packed) -> Int8[ndarray, "out in"]:
         """The trits again."""
-        raise NotImplementedError
-
-    def load(self, words: ndarray, outputs: int, inputs: int) -> Packed:
-        """A packed matrix from words that were stored; ValueError when they cannot have been written by `pack`."""
         raise NotImplementedError
 
     def product(self, codes: Int8[ndarray, "b in"], packed: Packed, threads: int = 1) -> Int32[ndarray, "b out"]:
@@ -93,17 +94,17 @@ class Way:
         raise NotImplementedError
 
     def _require_own(self, packed: Packed) -> None:
-        if packed.way != self.reads:
-            raise ValueError(f"this matrix was packed for {packed.way}, not for {self.name}")
+        if packed.kernel != self.reads:
+            raise ValueError(f"this matrix was packed for {packed.kernel}, not for {self.name}")
 
     def _require_possible(self) -> None:
         if missing := self.missing():
-            raise ValueError(f"the way {self.name} needs a processor with {', '.join(missing)}")
+            raise ValueError(f"the kernel {self.name} needs a processor with {', '.join(missing)}")
 
 
 @dataclass(frozen=True)
-class Plain(Way):
-    """A way that works on the trits as they are, one byte each."""
+class Plain(Kernel):
+    """A kernel that works on the trits as they are, one byte each."""
 
     function: Callable = field(repr=False)
 
@@ -115,42 +116,37 @@ class Plain(Way):
     def unpack(self, packed: Packed) -> Int8[ndarray, "out in"]:
         """A copy."""
         self._require_own(packed)
-        return packed.words.copy()
-
-    def load(self, words: ndarray, outputs: int, inputs: int) -> Packed:
-        """The trits from what was stored; ValueError when they are none, or not that many."""
-        _require_count(words, np.dtype(np.int8), outputs * inputs)
-        return self.pack(words.reshape(outputs, inputs))
+        return packed.weights.copy()
 
     def product(self, codes: Int8[ndarray, "b in"], packed: Packed, threads: int = 1) -> Int32[ndarray, "b out"]:
         """The product, always in one thread."""
         self._require_own(packed)
-        return self.function(_codes_for(codes, packed), packed.words)
+        return self.function(_codes_for(codes, packed), packed.weights)
 
 
 @njit(cache=True, nogil=True)
 def from_the_front(outputs, inputs):
-    """How far the places are apart at which a product begins to read, where it reads its words one after the other."""
+    """How far the places are apart at which a product begins to read: nothing, where there is only one."""
     return 0
 
 
 @dataclass(frozen=True)
-class Compiled(Way):
-    """A way made of compiled functions: the module's name, and the shape of what it stores."""
+class Compiled(Kernel):
+    """A kernel made of compiled functions: the module's name, and the shape of what it stores."""
 
     module: str = field(repr=False)
     word: type = field(repr=False)                           # of a packed matrix
     count: Callable[[int, int], int] = field(repr=False)     # words of a matrix with so many outputs and inputs
-    scratch: Callable[[int], ndarray] = field(repr=False)    # room to work in, for so many inputs
+    workspace: Callable[[int], ndarray] = field(repr=False)  # memory to work in, for so many inputs
     apart: Callable = field(default=from_the_front, repr=False, kw_only=True)        # compiled; in words, of such a one
 
     @property
-    def kernel(self) -> Callable:
+    def product_into(self) -> Callable:
         """`product_into`, for other compiled functions. ValueError where the processor cannot run it."""
         return self._function("product_into")
 
     def pack(self, trits: Int8[ndarray, "out in"]) -> Packed:
-        """The matrix in this way's words. ValueError when a value is not a trit."""
+        """The matrix packed for this kernel. ValueError when a value is not a trit."""
         trits = np.ascontiguousarray(_matrix(trits, "a matrix of trits"))
         if trits.dtype != np.int8 or ((trits + np.int8(1)).view(np.uint8) > 2).any():
             trits = require_trits(trits)
@@ -175,31 +171,8 @@ class Compiled(Way):
         """The trits again."""
         self._require_own(packed)
         trits = np.empty((packed.outputs, packed.inputs), np.int8)
-        self._function("unpack_rows")(packed.words, trits, packed.outputs, 0)
+        self._function("unpack_rows")(packed.weights, trits, packed.outputs, 0)
         return trits
-
-    def load(self, words: ndarray, outputs: int, inputs: int) -> Packed:
-        """A packed matrix from words that were stored; ValueError when they cannot have been written by `pack`.
-
-        What the words stand for is packed again: a code that no trit has, or a filling that is not zero, comes out
-        different from what went in.
-        """
-        _require_count(words, np.dtype(self.word), self.count(outputs, inputs))
-        own = aligned_empty(words.size, self.word)
-        own[:] = words.ravel()
-        unpack = self._function("unpack_rows")
-
-        def blocks() -> Iterator[ndarray]:
-            for first in range(0, outputs, BLOCK):
-                rows = np.empty((min(BLOCK, outputs - first), inputs), np.int8)
-                unpack(own, rows, outputs, first)
-                yield rows
-
-        again = self._packed(blocks(), outputs, inputs)
-        wrong = np.flatnonzero(again != own)
-        if wrong.size:
-            raise ValueError(f"word {wrong[0]} of the packed matrix stands for no trits: damaged data")
-        return Packed(self.reads, own, outputs, inputs)
 
     def product(self, codes: Int8[ndarray, "b in"], packed: Packed, threads: int = 1) -> Int32[ndarray, "b out"]:
         """For each token and each row: the sum of the codes under a 1, less those under a -1."""
@@ -210,33 +183,33 @@ class Compiled(Way):
         if threads < 1:
             raise ValueError(f"work is done by one thread or more, not {threads}")
         if threads == 1 or batch * outputs * packed.inputs < WORTH_SHARING or not threads_can_share():
-            self.kernel(packed.words, codes, sums, self.scratches(packed.inputs, 1)[0], 0, outputs)
+            self.product_into(packed.weights, codes, sums, self.workspaces(packed.inputs, 1)[0], 0, outputs)
             return sums
         threads = min(threads, config.NUMBA_NUM_THREADS)
-        product, scratches = self._function("product_threads"), self.scratches(packed.inputs, threads)
-        in_threads(threads, product, packed.words, codes, sums, scratches, batch < 8 * threads)
+        product, workspaces = self._function("product_threads"), self.workspaces(packed.inputs, threads)
+        in_threads(threads, product, packed.weights, codes, sums, workspaces, batch < 8 * threads)
         return sums
 
-    def scratches(self, inputs: int, threads: int) -> ndarray:
-        """Room for each thread to work in, a row a thread, which begins where a cache line begins.
+    def workspaces(self, inputs: int, threads: int) -> ndarray:
+        """Memory for each thread to work in, a row a thread, which begins where a cache line begins.
 
         For the calling thread it is reserved once: that would take longer than a small product.
         """
-        rooms, key = _OF_THIS_THREAD.__dict__, (self.name, inputs, threads)
-        if key not in rooms:
-            one = self.scratch(inputs)
+        kept, key = _OF_THIS_THREAD.__dict__, (self.name, inputs, threads)
+        if key not in kept:
+            one = self.workspace(inputs)
             line = LINE // one.itemsize
             width = -(-one.size // line) * line
-            rooms[key] = aligned_empty(threads * width, one.dtype).reshape(threads, width)
-        return rooms[key]
+            kept[key] = aligned_empty(threads * width, one.dtype).reshape(threads, width)
+        return kept[key]
 
     def _packed(self, blocks: Iterator[ndarray], outputs: int, inputs: int) -> ndarray:
-        words = aligned_empty(self.count(outputs, inputs), self.word)
+        weights = aligned_empty(self.count(outputs, inputs), self.word)
         pack_rows, first = self._function("pack_rows"), 0
         for rows in blocks:
-            pack_rows(rows, words, outputs, first)
+            pack_rows(rows, weights, outputs, first)
             first += len(rows)
-        return words
+        return weights
 
     def _function(self, name: str) -> Callable:
         """One of the four, looked up once: in each product the weights sweep Python's own code out of the caches."""
@@ -286,7 +259,3 @@ def _codes_for(codes: ndarray, packed: Packed) -> Int8[ndarray, "b in"]:
         raise ValueError(f"{codes.shape[1]} inputs do not fit rows of {packed.inputs} trits")
     return np.ascontiguousarray(codes)
 
-
-def _require_count(words: ndarray, dtype: np.dtype, count: int) -> None:
-    if words.dtype != dtype or words.size != count:
-        raise ValueError(f"the packed matrix takes {count} words of {dtype}, not {words.size} of {words.dtype}")

@@ -49,9 +49,9 @@ TILE = 2 * VECTOR                            # rows whose sums stay in registers
 AHEAD = 8192                                 # bytes that are asked for before they are needed
 ZERO, HALF = 40, 41                          # of the 81 sums of four inputs, number 40 is 0; so many are from it up
 SHORTS = CHUNK * 128                         # of the tables of one chunk: 128 low bytes and 128 high bytes for each
-VALUES = SHORTS                              # where the scratch array holds a chunk of inputs as shorts
+VALUES = SHORTS                              # where the workspace holds a chunk of inputs as shorts
 WORK = VALUES + 256                          # where tables are made
-SCRATCH = WORK + 320
+WORKSPACE = WORK + 320
 
 
 def count(outputs: int, inputs: int) -> int:
@@ -59,14 +59,14 @@ def count(outputs: int, inputs: int) -> int:
     return -(-outputs // TILE) * TILE * -(-inputs // TRITS)
 
 
-def scratch(inputs: int) -> ndarray:
-    """Room for the tables: the same for all sizes."""
-    return aligned_empty(SCRATCH, np.int16)
+def workspace(inputs: int) -> ndarray:
+    """Memory for the tables: the same for all sizes."""
+    return aligned_empty(WORKSPACE, np.int16)
 
 
-WAY = Compiled(
+KERNEL = Compiled(
     name="tables of five", idea="look up the sums of five inputs by one byte", bits=1.6, multiplies=False,
-    needs=("avx512f", "avx512bw", "avx512vbmi"), module=__name__, word=np.uint8, count=count, scratch=scratch)
+    needs=("avx512f", "avx512bw", "avx512vbmi"), module=__name__, word=np.uint8, count=count, workspace=workspace)
 
 
 @njit(cache=True, nogil=True)
@@ -83,7 +83,7 @@ def _place(row, byte, height, all_bytes):
 
 
 @njit(cache=True, nogil=True)
-def pack_rows(trits, words, outputs, first):
+def pack_rows(trits, weights, outputs, first):
     """Write rows of trits into a packed matrix from row `first` on; after the last row come the rows of zeros."""
     inputs, height = trits.shape[1], -(-outputs // TILE) * TILE
     all_bytes = -(-inputs // TRITS)
@@ -94,22 +94,22 @@ def pack_rows(trits, words, outputs, first):
             for k in range(g * TRITS, min(g * TRITS + TRITS, inputs)):
                 v += weight * row[k]
                 weight *= 3
-            words[_place(first + r, g, height, all_bytes)] = v if v >= 0 else 128 - v
+            weights[_place(first + r, g, height, all_bytes)] = v if v >= 0 else 128 - v
     if first + len(trits) == outputs:
         for r in range(outputs, height):
             for g in range(all_bytes):
-                words[_place(r, g, height, all_bytes)] = 0
+                weights[_place(r, g, height, all_bytes)] = 0
 
 
 @njit(cache=True, nogil=True)
-def unpack_rows(words, trits, outputs, first):
+def unpack_rows(weights, trits, outputs, first):
     """Read rows of trits out of a packed matrix from row `first` on."""
     inputs, height = trits.shape[1], -(-outputs // TILE) * TILE
     all_bytes = -(-inputs // TRITS)
     for r in range(len(trits)):
         row = trits[r]
         for g in range(all_bytes):
-            byte = np.int64(words[_place(first + r, g, height, all_bytes)])
+            byte = np.int64(weights[_place(first + r, g, height, all_bytes)])
             v = 121 + (byte if byte < 128 else 128 - byte)
             for k in range(g * TRITS, min(g * TRITS + TRITS, inputs)):
                 row[k] = v % 3 - 1
@@ -117,10 +117,10 @@ def unpack_rows(words, trits, outputs, first):
 
 
 @njit(cache=True, nogil=True)
-def _make_tables(codes, start, count, scratch, tables):
+def _make_tables(codes, start, count, workspace, tables):
     """The tables of `count` bytes, for inputs from `start` on; beyond the last input there are zeros."""
     filled = min(len(codes) - start, count * TRITS)
-    values, work = scratch[VALUES:VALUES + 256], scratch[WORK:]
+    values, work = workspace[VALUES:VALUES + 256], workspace[WORK:]
     for k in range(filled):
         values[k] = codes[start + k]
     for k in range(filled, 256):
@@ -143,27 +143,27 @@ def _make_tables(codes, start, count, scratch, tables):
 
 
 @njit(cache=True, nogil=True)
-def product_into(words, codes, sums, scratch, first, last):
+def product_into(weights, codes, sums, workspace, first, last):
     """Rows `first` to `last` of the product, where `first` is a multiple of 128."""
     outputs = sums.shape[1]
     height, all_bytes = -(-outputs // TILE) * TILE, -(-codes.shape[1] // TRITS)
     last = min(last, outputs)
-    tables = scratch[:SHORTS].view(np.uint8)
+    tables = workspace[:SHORTS].view(np.uint8)
     sums[:, first:last] = 0
     for b in range(codes.shape[0]):
         for g0 in range(0, all_bytes, CHUNK):
             width = min(CHUNK, all_bytes - g0)
-            _make_tables(codes[b], g0 * TRITS, width, scratch, tables)
+            _make_tables(codes[b], g0 * TRITS, width, workspace, tables)
             for row in range(first, last, TILE):
                 at, table = g0 * height + row * width, 0
                 ahead = AHEAD if row + TILE < last else AHEAD + (height - (last - first)) * width    # to our next chunk
                 s0 = s1 = s2 = s3 = n0 = n1 = zero()
                 for _ in range(width):
-                    fetch_soon(words, at + ahead)
-                    fetch_soon(words, at + ahead + VECTOR)
+                    fetch_soon(weights, at + ahead)
+                    fetch_soon(weights, at + ahead + VECTOR)
                     low0, low1 = load(tables, table), load(tables, table + 64)
                     high0, high1 = load(tables, table + 128), load(tables, table + 192)
-                    x0, x1 = load(words, at), load(words, at + 64)
+                    x0, x1 = load(weights, at), load(weights, at + 64)
                     low = inverted_where_negative(look_up_byte(low0, x0, low1), x0)
                     high = inverted_where_negative(look_up_byte(high0, x0, high1), x0)
                     s0, s1 = add(s0, first_halves(low, high)), add(s1, second_halves(low, high))
@@ -180,14 +180,14 @@ def product_into(words, codes, sums, scratch, first, last):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def product_threads(words, codes, sums, scratches, by_rows):
-    """The product, shared among as many threads as there are rows of `scratches`: rows of the matrix, or tokens."""
-    threads, batch, outputs = len(scratches), codes.shape[0], sums.shape[1]
+def product_threads(weights, codes, sums, workspaces, by_rows):
+    """The product, shared among as many threads as there are rows of `workspaces`: rows of the matrix, or tokens."""
+    threads, batch, outputs = len(workspaces), codes.shape[0], sums.shape[1]
     tiles = -(-outputs // TILE)
     for t in prange(threads):
         if by_rows:
             first, last = t * tiles // threads * TILE, (t + 1) * tiles // threads * TILE
-            product_into(words, codes, sums, scratches[t], first, last)
+            product_into(weights, codes, sums, workspaces[t], first, last)
         else:
             b0, b1 = t * batch // threads, (t + 1) * batch // threads
-            product_into(words, codes[b0:b1], sums[b0:b1], scratches[t], 0, outputs)
+            product_into(weights, codes[b0:b1], sums[b0:b1], workspaces[t], 0, outputs)

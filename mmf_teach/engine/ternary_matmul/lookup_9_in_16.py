@@ -43,10 +43,10 @@ ROWS = 32                                    # in a vector
 RUNS, NEAR = 4, 2                            # parts of the rows read side by side; vectors of each asked for ahead
 TABLES = CHUNK * 3 * 32                      # shorts in the tables of one chunk
 COLUMNS = 4                                  # inputs whose tables fit into the innermost cache together
-LAST = COLUMNS * TABLES                      # where the scratch array holds the last codes of all, twice nine bytes
+LAST = COLUMNS * TABLES                      # where the workspace holds the last codes of all, twice nine bytes
 LOADED = 16                                  # codes read at once for a word's tables
 NOTHING = 13 * (1 + 32 + 1024)               # the word of nine zeros: 13 = 1 + 3 + 9
-SCRATCH = LAST + 16                          # shorts
+WORKSPACE = LAST + 16                        # shorts
 
 
 def count(outputs: int, inputs: int) -> int:
@@ -54,9 +54,9 @@ def count(outputs: int, inputs: int) -> int:
     return -(-outputs // ROWS) * ROWS * -(-inputs // TRITS)
 
 
-def scratch(inputs: int) -> ndarray:
-    """Room for the tables: the same for all sizes."""
-    return aligned_empty(SCRATCH, np.int16)
+def workspace(inputs: int) -> ndarray:
+    """Memory for the tables: the same for all sizes."""
+    return aligned_empty(WORKSPACE, np.int16)
 
 
 @njit(cache=True, nogil=True)
@@ -65,9 +65,9 @@ def apart(outputs, inputs):
     return -(-outputs // ROWS) // RUNS * ROWS * min(CHUNK, -(-inputs // TRITS))
 
 
-WAY = Compiled(
+KERNEL = Compiled(
     name="tables of nine", idea="look up the sums of three inputs in a register", bits=16 / 9, multiplies=False,
-    needs=("avx512f", "avx512bw"), module=__name__, word=np.uint16, count=count, scratch=scratch, apart=apart)
+    needs=("avx512f", "avx512bw"), module=__name__, word=np.uint16, count=count, workspace=workspace, apart=apart)
 
 
 @njit(cache=True, nogil=True)
@@ -78,7 +78,7 @@ def place_of(row, word, height, all_words):
 
 
 @njit(cache=True, nogil=True)
-def pack_rows(trits, words, outputs, first):
+def pack_rows(trits, weights, outputs, first):
     """Write rows of trits into a packed matrix from row `first` on; after the last row come the rows of zeros."""
     inputs, height = trits.shape[1], -(-outputs // ROWS) * ROWS
     all_words = -(-inputs // TRITS)
@@ -92,22 +92,22 @@ def pack_rows(trits, words, outputs, first):
                     number += weight * ((row[k] if k < inputs else 0) + 1)
                     weight *= 3
                 word |= number << (5 * place)
-            words[place_of(first + r, w, height, all_words)] = word
+            weights[place_of(first + r, w, height, all_words)] = word
     if first + len(trits) == outputs:
         for r in range(outputs, height):
             for w in range(all_words):
-                words[place_of(r, w, height, all_words)] = NOTHING
+                weights[place_of(r, w, height, all_words)] = NOTHING
 
 
 @njit(cache=True, nogil=True)
-def unpack_rows(words, trits, outputs, first):
+def unpack_rows(weights, trits, outputs, first):
     """Read rows of trits out of a packed matrix from row `first` on."""
     inputs, height = trits.shape[1], -(-outputs // ROWS) * ROWS
     all_words = -(-inputs // TRITS)
     for r in range(len(trits)):
         row = trits[r]
         for w in range(all_words):
-            word = np.int64(words[place_of(first + r, w, height, all_words)])
+            word = np.int64(weights[place_of(first + r, w, height, all_words)])
             for place in range(3):
                 number = (word >> (5 * place)) & 31
                 for k in range(w * TRITS + place * 3, w * TRITS + place * 3 + 3):
@@ -117,21 +117,21 @@ def unpack_rows(words, trits, outputs, first):
 
 
 @njit(cache=True, nogil=True)
-def _make_tables(codes, first, count, scratch, at):
+def _make_tables(codes, first, count, workspace, at):
     """The tables of `count` words, for codes from `first` on. Beyond a row's end weights are 0, and codes any bytes."""
     inside = max(0, min(count, (len(codes) - first - LOADED) // TRITS + 1))          # of them load no byte beyond
     for word in range(inside):
-        store_sums_of_threes(scratch, at + word * 96, codes, first + word * TRITS)
+        store_sums_of_threes(workspace, at + word * 96, codes, first + word * TRITS)
     if inside < count:
-        last = scratch[LAST:].view(np.int8)
+        last = workspace[LAST:].view(np.int8)
         for k in range(len(codes) - first - inside * TRITS):
             last[k] = codes[first + inside * TRITS + k]
         for word in range(inside, count):
-            store_sums_of_threes(scratch, at + word * 96, last, (word - inside) * TRITS)
+            store_sums_of_threes(workspace, at + word * 96, last, (word - inside) * TRITS)
 
 
 @njit(cache=True, nogil=True)
-def _add_chunks(words, codes, sums, scratch, first, last, w_first, w_last):
+def _add_chunks(weights, codes, sums, workspace, first, last, w_first, w_last):
     """Add to rows `first` to `last` of the sums what the words `w_first` to `w_last` of these rows contribute."""
     outputs = sums.shape[1]
     height = -(-outputs // ROWS) * ROWS
@@ -146,7 +146,7 @@ def _add_chunks(words, codes, sums, scratch, first, last, w_first, w_last):
             count = min(CHUNK, all_words - w0)
             start, far = w0 * height + first * count, run * count
             for b in range(columns):
-                _make_tables(flat, (b0 + b) * codes.shape[1] + w0 * TRITS, count, scratch, b * TABLES)
+                _make_tables(flat, (b0 + b) * codes.shape[1] + w0 * TRITS, count, workspace, b * TABLES)
             for n in range(length):
                 ahead = near * ROWS * count          # words, to what comes after this; at the end of a run that is
                 if n + near >= length:       # the next chunk's
@@ -155,15 +155,15 @@ def _add_chunks(words, codes, sums, scratch, first, last, w_first, w_last):
                     at, table = start + n * ROWS * count, b * TABLES
                     s0 = s1 = s2 = s3 = zero()
                     for _ in range(count):
-                        x0, x1 = load(words, at), load(words, at + far)
-                        x2, x3 = load(words, at + 2 * far), load(words, at + 3 * far)
+                        x0, x1 = load(weights, at), load(weights, at + far)
+                        x2, x3 = load(weights, at + 2 * far), load(weights, at + 3 * far)
                         for each in range(RUNS):
-                            fetch_next(words, at + each * far + ahead)
-                        sums_of = load(scratch, table)
+                            fetch_next(weights, at + each * far + ahead)
+                        sums_of = load(workspace, table)
                         s0, s1 = add(s0, look_up(sums_of, x0)), add(s1, look_up(sums_of, x1))
                         s2, s3 = add(s2, look_up(sums_of, x2)), add(s3, look_up(sums_of, x3))
                         for place in (1, 2):
-                            sums_of = load(scratch, table + 32 * place)
+                            sums_of = load(workspace, table + 32 * place)
                             s0 = add(s0, look_up(sums_of, shifted_right(x0, 5 * place)))
                             s1 = add(s1, look_up(sums_of, shifted_right(x1, 5 * place)))
                             s2 = add(s2, look_up(sums_of, shifted_right(x2, 5 * place)))
@@ -180,27 +180,27 @@ def _add_chunks(words, codes, sums, scratch, first, last, w_first, w_last):
                     at, table = start + n * ROWS * count, b * TABLES
                     s0 = s1 = s2 = zero()
                     for _ in range(count):
-                        x0 = load(words, at)
-                        s0 = add(s0, look_up(load(scratch, table), x0))
-                        s1 = add(s1, look_up(load(scratch, table + 32), shifted_right(x0, 5)))
-                        s2 = add(s2, look_up(load(scratch, table + 64), shifted_right(x0, 10)))
+                        x0 = load(weights, at)
+                        s0 = add(s0, look_up(load(workspace, table), x0))
+                        s1 = add(s1, look_up(load(workspace, table + 32), shifted_right(x0, 5)))
+                        s2 = add(s2, look_up(load(workspace, table + 64), shifted_right(x0, 10)))
                         at, table = at + ROWS, table + 96
                     row = first + n * ROWS
                     add_shorts(sums, (b0 + b) * outputs + row, outputs - row, add(s0, add(s1, s2)))
 
 
 @njit(cache=True, nogil=True)
-def product_into(words, codes, sums, scratch, first, last):
+def product_into(weights, codes, sums, workspace, first, last):
     """Rows `first` to `last` of the product, where both are multiples of 128 or the end."""
     sums[:, first:last] = 0
-    _add_chunks(words, codes, sums, scratch, first, last, 0, -(-codes.shape[1] // TRITS))
+    _add_chunks(weights, codes, sums, workspace, first, last, 0, -(-codes.shape[1] // TRITS))
 
 
 @njit(cache=True, nogil=True)
-def _start(part, words, codes, scratch, w_first, w_last):
+def _start(part, weights, codes, workspace, w_first, w_last):
     """What some words contribute to all rows."""
     part[:] = 0
-    _add_chunks(words, codes, part, scratch, 0, part.shape[1], w_first, w_last)
+    _add_chunks(weights, codes, part, workspace, 0, part.shape[1], w_first, w_last)
 
 
 @njit(cache=True, nogil=True)
@@ -215,24 +215,24 @@ def _add_up(parts, sums):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def product_threads(words, codes, sums, scratches, by_rows):
-    """The product, shared among as many threads as there are rows of `scratches`: parts of the matrix, or tokens.
+def product_threads(weights, codes, sums, workspaces, by_rows):
+    """The product, shared among as many threads as there are rows of `workspaces`: parts of the matrix, or tokens.
 
     A part of the matrix is first of all some of its chunks, so that no table is made twice and what a thread reads
     lies together; of the chunks that are left over each thread takes some rows. Then their sums are added up. An empty
     row keeps the sums of two threads apart: a processor fetches what comes next, and would take it from the other.
     """
-    threads, batch, outputs = len(scratches), codes.shape[0], sums.shape[1]
+    threads, batch, outputs = len(workspaces), codes.shape[0], sums.shape[1]
     vectors, all_words = -(-outputs // ROWS), -(-codes.shape[1] // TRITS)
     each = all_words // CHUNK // threads * CHUNK
     parts = np.empty((threads if by_rows else 0, batch + 1, outputs), np.int32)
     for t in prange(threads):
         if by_rows:
-            _start(parts[t, :batch], words, codes, scratches[t], t * each, (t + 1) * each)
+            _start(parts[t, :batch], weights, codes, workspaces[t], t * each, (t + 1) * each)
             first, last = t * vectors // threads * ROWS, (t + 1) * vectors // threads * ROWS
-            _add_chunks(words, codes, parts[t, :batch], scratches[t], first, last, threads * each, all_words)
+            _add_chunks(weights, codes, parts[t, :batch], workspaces[t], first, last, threads * each, all_words)
         else:
             b0, b1 = t * batch // threads, (t + 1) * batch // threads
-            product_into(words, codes[b0:b1], sums[b0:b1], scratches[t], 0, outputs)
+            product_into(weights, codes[b0:b1], sums[b0:b1], workspaces[t], 0, outputs)
     if by_rows:
         _add_up(parts, sums)

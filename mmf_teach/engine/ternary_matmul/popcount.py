@@ -12,7 +12,7 @@ Measured  one token times 4096 x 4096, one thread, weights in the last-level cac
           weights a nanosecond; compiled for AVX2 only, without the instruction for counting, 490 us. Intel Xeon (AMX)
           180 us, in vectors half as wide 300; from memory 320, without asking for it ahead 540
 
-Ten lines without a single instruction of a certain processor, and so the way that runs everywhere; with AVX-512 the
+Ten lines without a single instruction of a certain processor, and so the kernel that runs everywhere; with AVX-512 the
 compiler finds three instructions for 512 bits, one of them a population count.
 """
 
@@ -35,14 +35,14 @@ def count(outputs: int, inputs: int) -> int:
     return outputs * 2 * -(-inputs // BITS)
 
 
-def scratch(inputs: int) -> ndarray:
-    """Room for the planes of one token's codes."""
+def workspace(inputs: int) -> ndarray:
+    """Memory for the planes of one token's codes."""
     return aligned_empty(PLANES * -(-inputs // BITS), np.uint64)
 
 
-WAY = Compiled(
+KERNEL = Compiled(
     name="bit planes", idea="count bits instead of adding numbers", bits=2.0, multiplies=False,
-    needs=(), module=__name__, word=np.uint64, count=count, scratch=scratch)
+    needs=(), module=__name__, word=np.uint64, count=count, workspace=workspace)
 
 
 @intrinsic
@@ -52,7 +52,7 @@ def ones(typing_context, word):
 
 
 @njit(cache=True, nogil=True)
-def pack_rows(trits, words, outputs, first):
+def pack_rows(trits, weights, outputs, first):
     """Write rows of trits into a packed matrix from row `first` on."""
     inputs = trits.shape[1]
     width = -(-inputs // BITS)
@@ -64,11 +64,11 @@ def pack_rows(trits, words, outputs, first):
                 trit = row[k * BITS + bit]
                 z |= np.uint64(trit & 1) << np.uint64(bit)   # 1 and -1 are odd
                 s |= np.uint64(trit < 0) << np.uint64(bit)
-            words[start + 2 * k], words[start + 2 * k + 1] = z, s
+            weights[start + 2 * k], weights[start + 2 * k + 1] = z, s
 
 
 @njit(cache=True, nogil=True)
-def unpack_rows(words, trits, outputs, first):
+def unpack_rows(weights, trits, outputs, first):
     """Read rows of trits out of a packed matrix from row `first` on."""
     inputs = trits.shape[1]
     width = -(-inputs // BITS)
@@ -76,7 +76,7 @@ def unpack_rows(words, trits, outputs, first):
         row, start = trits[r], (first + r) * 2 * width
         for k in range(inputs):
             word, bit = k // BITS, np.uint64(k % BITS)
-            z, s = words[start + 2 * word] >> bit, words[start + 2 * word + 1] >> bit
+            z, s = weights[start + 2 * word] >> bit, weights[start + 2 * word + 1] >> bit
             row[k] = np.int8(z & np.uint64(1)) - np.int8(2) * np.int8(z & s & np.uint64(1))
 
 
@@ -93,11 +93,11 @@ def _make_planes(codes, width, planes):
 
 
 @njit(cache=True, nogil=True)
-def product_into(words, codes, sums, scratch, first, last):
+def product_into(weights, codes, sums, workspace, first, last):
     """Rows `first` to `last` of the product."""
     in_widest_vectors()
     width = -(-codes.shape[1] // BITS)
-    planes = scratch[:PLANES * width]
+    planes = workspace[:PLANES * width]
     x0, x1, x2, x3 = planes[:width], planes[width:2 * width], planes[2 * width:3 * width], planes[3 * width:4 * width]
     x4, x5 = planes[4 * width:5 * width], planes[5 * width:6 * width]
     x6, x7 = planes[6 * width:7 * width], planes[7 * width:]
@@ -105,9 +105,9 @@ def product_into(words, codes, sums, scratch, first, last):
         _make_planes(codes[b], width, planes)
         for row in range(first, min(last, sums.shape[1])):
             start, end = 2 * row * width, 2 * (row + 1) * width
-            both = words[start:end]
+            both = weights[start:end]
             for at in range(start, end, LINE):
-                fetch_next(words, at + AHEAD)
+                fetch_next(weights, at + AHEAD)
             c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = negative = np.uint64(0)
             for k in range(width):
                 z, s = both[2 * k], both[2 * k + 1]
@@ -125,14 +125,14 @@ def product_into(words, codes, sums, scratch, first, last):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def product_threads(words, codes, sums, scratches, by_rows):
-    """The product, shared among as many threads as there are rows of `scratches`: rows of the matrix, or tokens."""
-    threads, batch, outputs = len(scratches), codes.shape[0], sums.shape[1]
+def product_threads(weights, codes, sums, workspaces, by_rows):
+    """The product, shared among as many threads as there are rows of `workspaces`: rows of the matrix, or tokens."""
+    threads, batch, outputs = len(workspaces), codes.shape[0], sums.shape[1]
     tiles = -(-outputs // TILE)
     for t in prange(threads):
         if by_rows:
             first, last = t * tiles // threads * TILE, (t + 1) * tiles // threads * TILE
-            product_into(words, codes, sums, scratches[t], first, last)
+            product_into(weights, codes, sums, workspaces[t], first, last)
         else:
             b0, b1 = t * batch // threads, (t + 1) * batch // threads
-            product_into(words, codes[b0:b1], sums[b0:b1], scratches[t], 0, outputs)
+            product_into(weights, codes[b0:b1], sums[b0:b1], workspaces[t], 0, outputs)

@@ -21,41 +21,41 @@ def count(outputs: int, inputs: int) -> int:
     return outputs * inputs
 
 
-def scratch(inputs: int) -> ndarray:
-    """No room is needed."""
+def workspace(inputs: int) -> ndarray:
+    """None is needed."""
     return aligned_empty(1, np.int8)
 
 
-WAY = Compiled(
+KERNEL = Compiled(
     name="skipping", idea="compile the loop that adds, subtracts or skips", bits=8.0, multiplies=False, needs=(),
-    module=__name__, word=np.int8, count=count, scratch=scratch)
+    module=__name__, word=np.int8, count=count, workspace=workspace)
 
 
 @njit(cache=True, nogil=True)
-def pack_rows(trits, words, outputs, first):
+def pack_rows(trits, weights, outputs, first):
     """Write rows of trits from row `first` on."""
     inputs = trits.shape[1]
     for r in range(len(trits)):
         for k in range(inputs):
-            words[(first + r) * inputs + k] = min(max(trits[r, k], -1), 1)
+            weights[(first + r) * inputs + k] = min(max(trits[r, k], -1), 1)
 
 
 @njit(cache=True, nogil=True)
-def unpack_rows(words, trits, outputs, first):
+def unpack_rows(weights, trits, outputs, first):
     """Read rows of trits from row `first` on."""
     inputs = trits.shape[1]
     for r in range(len(trits)):
-        trits[r] = words[(first + r) * inputs:(first + r + 1) * inputs]
+        trits[r] = weights[(first + r) * inputs:(first + r + 1) * inputs]
 
 
 @njit(cache=True, nogil=True)
-def product_into(words, codes, sums, scratch, first, last):
+def product_into(weights, codes, sums, workspace, first, last):
     """Rows `first` to `last` of the product."""
     inputs = codes.shape[1]
     for b in range(codes.shape[0]):
         x = codes[b]
         for row in range(first, min(last, sums.shape[1])):
-            trits = words[row * inputs:(row + 1) * inputs]
+            trits = weights[row * inputs:(row + 1) * inputs]
             total = np.int32(0)
             for k in range(inputs):
                 if trits[k] > 0:
@@ -66,14 +66,14 @@ def product_into(words, codes, sums, scratch, first, last):
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def product_threads(words, codes, sums, scratches, by_rows):
-    """The product, shared among as many threads as there are rows of `scratches`: rows of the matrix, or tokens."""
-    threads, batch, outputs = len(scratches), codes.shape[0], sums.shape[1]
+def product_threads(weights, codes, sums, workspaces, by_rows):
+    """The product, shared among as many threads as there are rows of `workspaces`: rows of the matrix, or tokens."""
+    threads, batch, outputs = len(workspaces), codes.shape[0], sums.shape[1]
     tiles = -(-outputs // TILE)
     for t in prange(threads):
         if by_rows:
             first, last = t * tiles // threads * TILE, (t + 1) * tiles // threads * TILE
-            product_into(words, codes, sums, scratches[t], first, last)
+            product_into(weights, codes, sums, workspaces[t], first, last)
         else:
             b0, b1 = t * batch // threads, (t + 1) * batch // threads
-            product_into(words, codes[b0:b1], sums[b0:b1], scratches[t], 0, outputs)
+            product_into(weights, codes[b0:b1], sums[b0:b1], workspaces[t], 0, outputs)

@@ -33,16 +33,16 @@ def kernels() -> Iterator[tuple[str, Callable[[], object]]]:
 
     from mmf_teach.engine.accelerator import Accelerator
     from mmf_teach.engine.bench.engine import random_model
-    from mmf_teach.engine.bit_linear.inference import WAY, bit_linear
+    from mmf_teach.engine.bit_linear.inference import KERNEL, bit_linear
     from mmf_teach.engine.runtime import Engine
-    from mmf_teach.engine.ternary_matmul.choice import WAYS
+    from mmf_teach.engine.ternary_matmul.choice import KERNELS
     from mmf_teach.engine.ternary_matmul.kernel import Compiled
 
     trits, codes, tokens = np.ones((2, 16), np.int8), np.ones((1, 16), np.int8), np.zeros((1, 2), np.int64)
-    for way in WAYS:
-        if isinstance(way, Compiled):
-            yield f"the product by {way.name}", lambda way=way: way.product(codes, way.pack(trits))
-    yield "a layer in one pass", lambda: bit_linear(np.ones((1, 16), np.float32), WAY.pack(trits), np.float32(1), 1)
+    for kernel in KERNELS:
+        if isinstance(kernel, Compiled):
+            yield f"the product by {kernel.name}", lambda kernel=kernel: kernel.product(codes, kernel.pack(trits))
+    yield "a layer in one pass", lambda: bit_linear(np.ones((1, 16), np.float32), KERNEL.pack(trits), np.float32(1), 1)
     yield "training", lambda: _learn("matmul_free")
     yield "training Mamba", lambda: _learn("mamba")
     yield "the integer engine", lambda: Engine(random_model(*SIZES)).read(tokens)
