@@ -19,10 +19,11 @@ from hardware_sim.ternary_core.golden import Golden
 from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS
 from hardware_sim.ternary_core.layout import HEAD, MAPS, names, shape_of
 from hardware_sim.ternary_core.lowering import lower
+from hardware_sim.ternary_core.lowering_reference import tiles_of
 from hardware_sim.ternary_core.machine import TERNARY_CORE, WIDE, Machine
-from hardware_sim.ternary_core.model import sizes_of
+from hardware_sim.ternary_core.model import ModelSizes, sizes_of
 from hardware_sim.ternary_core.units import load_store, tmatmul
-from hardware_sim.ternary_core.weights import in_tiles, lower_model, maps_of, tiles_of
+from hardware_sim.ternary_core.weights import in_tiles, lower_model, maps_of
 from mmf_teach.cost.sizes import sizes
 from mmf_teach.engine.ternary_core import scoreboard as compiled
 from mmf_teach.engine.ternary_core.values import Compiled

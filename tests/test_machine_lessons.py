@@ -39,7 +39,7 @@ from hardware_sim.trace import total_cycles, waits
 from mmf_teach.lesson.figures.register_trace import register_trace
 from mmf_teach.lesson.figures.timeline import UNIT_COLOURS, timeline
 from mmf_teach.lesson.widgets.stepper import SHOWN, Stepper, instruction_rows
-from tests.test_core import programs
+from tests.test_scoreboard import programs
 
 SHORT = instruction_set(address_bits=16)
 EVERY = np.arange(-128, 128, dtype=np.int8)

@@ -1,6 +1,6 @@
 """The published core on the command line: preset paper2024.
 
-Course    notebooks 10, "An instruction set of ten words", and 11, "Counting cycles"
+Course    notebook 10, "An instruction set of ten words"
 """
 
 import argparse

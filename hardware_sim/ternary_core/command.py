@@ -1,6 +1,6 @@
 """Our core on the command line: preset ternary.
 
-Course    notebook 13, "The model on the machine"
+Course    notebook 10, "An instruction set of ten words", shows the command line; the core itself is notebook 13's
 """
 
 import argparse

@@ -3,7 +3,7 @@
 Course    notebook 13, "The model on the machine"
 Source    Belady 1966, doi:10.1147/sj.52.0078: give up what is needed again last
 
-ternary_core/weights.py, ternary_core/layout.py and ternary_core/allocate.py do the same for whole models.
+weights.py cuts whole models with the first function; layout.py and allocate.py do for them what the others do in small.
 """
 
 from collections.abc import Mapping, Sequence

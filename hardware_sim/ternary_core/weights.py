@@ -6,12 +6,13 @@ Course    notebook 13, "The model on the machine"
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Int8, Int64, UInt8
+from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
 from hardware_sim.ternary_core.image import empty
 from hardware_sim.ternary_core.layout import BIASED, HEAD, MAPS, Layout
 from hardware_sim.ternary_core.lowering import Lowered, lower
+from hardware_sim.ternary_core.lowering_reference import tiles_of
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.ternary_core.model import Linear, Model, sizes_of
 from hardware_sim.ternary_core.units import load_store, tmatmul
@@ -54,13 +55,6 @@ def in_tiles(x: Int64[ndarray, "*rows n"], d: int) -> Int64[ndarray, "*rows tile
     [1, 2, 3, 0]
     """
     return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % d)])
-
-
-def tiles_of(trits: Int8[ndarray, "out in"], d: int) -> Int8[ndarray, "tiles d d"]:
-    """A matrix cut into tiles, row of tiles by row of tiles, filled up with zeros."""
-    outputs, inputs = trits.shape
-    whole = trits if outputs % d == inputs % d == 0 else np.pad(trits, [(0, -outputs % d), (0, -inputs % d)])
-    return whole.reshape(-1, d, whole.shape[1] // d, d).swapaxes(1, 2).reshape(-1, d, d)
 
 
 def write(memory: UInt8[ndarray, "bytes"], address: int, data: UInt8[ndarray, "size"]) -> None:

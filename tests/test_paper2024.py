@@ -17,7 +17,7 @@ from hardware_sim.paper2024.machine import TOKEN_MIXER, Paper2024Core, facts, pa
 from hardware_sim.paper2024.units import load_store, norm, rowwise, tmatmul
 from hardware_sim.scoreboard import run
 from hardware_sim.trace import total_cycles
-from tests.test_core import latencies, programs
+from tests.test_scoreboard import latencies, programs
 
 MIXER = TOKEN_MIXER.read_text("utf-8")
 elements = st.integers(-128, 127)
