@@ -27,6 +27,7 @@ NEIGHBOURS = {                               # a name, of a function or a type, 
     "int8": ("uint8", "int64", "float32"), "uint8": ("int8", "int64"), "int32": ("int8", "int16", "int64", "float32"),
     "float32": ("float64", "float16", "int8"), "float64": ("float32", "int8"), "ValueError": ("LookupError",),
 }
+SUITES = ("body", "orelse", "handlers", "finalbody", "cases")
 
 
 def mutants(tree: ast.Module, targets: list[ast.stmt]) -> Iterator[tuple[str, ast.Module]]:
@@ -35,18 +36,37 @@ def mutants(tree: ast.Module, targets: list[ast.stmt]) -> Iterator[tuple[str, as
     original = ast.unparse(tree)
     known = {original}
     for target in targets:
-        names = sorted(_local_names(target))
-        for statement in _statements(target):
-            for old, new in _changes(statement, names):
-                mutant = replaced(tree, old, new)
-                source = ast.unparse(ast.fix_missing_locations(mutant))
-                if source in known:          # two rules that come to the same
-                    continue
-                known.add(source)
-                before, after = _head(statement), _head(replaced(statement, old, new))
-                said = f"{before}  =>  {after if after != before else 'another body'}"
-                seen[said] = seen.get(said, 0) + 1
-                yield said if seen[said] == 1 else f"{said}  #{seen[said]}", mutant
+        for statement, old, new in changes(target):
+            mutant = replaced(tree, old, new)
+            source = ast.unparse(ast.fix_missing_locations(mutant))
+            if source in known:              # two rules that come to the same
+                continue
+            known.add(source)
+            said = words(statement, old, new)
+            seen[said] = seen.get(said, 0) + 1
+            yield said if seen[said] == 1 else f"{said}  #{seen[said]}", mutant
+
+
+def changes(target: ast.stmt) -> Iterator[tuple[ast.stmt, Any, Any]]:
+    """Each change to a function, a class or an assignment: the statement, a node in it, and what is to stand for it."""
+    names = sorted(local_names(target))
+    for statement in _statements(target):
+        for old, new in _changes(statement, names):
+            yield statement, old, new
+
+
+def default_changes(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, Any, Any]]:
+    """Each change to a constant that an argument is given where the caller gives none."""
+    for default in [*function.args.defaults, *filter(None, function.args.kw_defaults)]:
+        for node in ast.walk(default):
+            for new in _expression_changes(node, []):
+                yield function, node, new
+
+
+def words(statement: ast.stmt, old: Any, new: Any) -> str:
+    """A change in words of Python."""
+    before, after = _head(statement), _head(replaced(statement, old, new))
+    return f"{before}  =>  {after if after != before else 'another body'}"
 
 
 def replaced(node: Any, old: Any, new: Any) -> Any:
@@ -82,12 +102,13 @@ def _statements(target: ast.stmt) -> Iterator[ast.stmt]:
             yield from _statements(statement)
     else:
         yield target
-        for part in ("body", "orelse"):
-            for statement in getattr(target, part, []):
-                yield from _statements(statement)
+        for part in SUITES:
+            for inner in getattr(target, part, []):
+                for statement in [inner] if isinstance(inner, ast.stmt) else inner.body:
+                    yield from _statements(statement)
 
 
-def _local_names(target: ast.stmt) -> set[str]:
+def local_names(target: ast.stmt) -> set[str]:
     """Arguments and variables, which may be taken for one another."""
     if not isinstance(target, ast.FunctionDef | ast.ClassDef):
         return set()
@@ -114,8 +135,7 @@ def _changes(statement: ast.stmt, names: list[str]) -> Iterator[tuple[Any, Any]]
 
 def _own_nodes(statement: ast.stmt) -> Iterator[ast.AST]:
     """The nodes of a statement without its body, without annotations and without text that is put together."""
-    waiting: list[Any] = [
-        value for name, value in ast.iter_fields(statement) if name not in {"body", "orelse", "annotation", "op"}]
+    waiting: list[Any] = [value for name, value in _own_fields(statement) if name not in {"annotation", "op"}]
     if isinstance(statement, ast.AugAssign):
         yield statement
     while waiting:
@@ -124,7 +144,14 @@ def _own_nodes(statement: ast.stmt) -> Iterator[ast.AST]:
             waiting = node + waiting
         elif isinstance(node, ast.AST) and not isinstance(node, ast.JoinedStr):
             yield node
-            waiting = [value for _, value in ast.iter_fields(node)] + waiting
+            waiting = [value for _, value in _own_fields(node)] + waiting
+
+
+def _own_fields(node: ast.AST) -> list[tuple[str, Any]]:
+    """All fields but those that hold statements: a handler and a case count for what stands before their body."""
+    return [
+        (name, value) for name, value in ast.iter_fields(node)
+        if not (isinstance(value, list) and value and isinstance(value[0], ast.stmt))]
 
 
 def _statement_changes(statement: ast.stmt) -> Iterator[tuple[Any, Any]]:
