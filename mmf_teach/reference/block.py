@@ -18,12 +18,21 @@ from mmf_teach.reference.mlgru import mlgru_step
 
 
 def half_block(x: Float[ndarray, "b d"], norm: Map, mixer: Map) -> Float[ndarray, "b d"]:
-    """The stream as it was, and added to it what the mixer makes of the stream brought to one size."""
+    """The stream as it was, and added to it what the mixer makes of the stream brought to one size.
+
+    >>> import numpy as np
+    >>> half_block(np.array([[30.0, 40.0]]), norm=lambda x: x / 10, mixer=lambda x: x).tolist()
+    [[33.0, 44.0]]
+    """
     return x + mixer(norm(x))
 
 
 def block_step(x: Any, h: Any, token_mixer: Callable, channel_mixer: Callable) -> tuple[Any, Any]:
-    """One token through a block: the stream after both mixers, and what the token mixer remembers."""
+    """One token through a block: the stream after both mixers, and what the token mixer remembers.
+
+    >>> block_step(1, 10, lambda x, h: (x + h, h + x), lambda x: 2 * x)
+    (36, 11)
+    """
     found, h = token_mixer(x, h)
     x = x + found
     mixed = channel_mixer(x)

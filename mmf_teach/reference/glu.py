@@ -13,5 +13,10 @@ from mmf_teach.reference.bit_linear import Map
 
 
 def glu(x: Float[ndarray, "b d"], to_gate: Map, to_up: Map, to_down: Map) -> Float[ndarray, "b out"]:
-    """Widen twice, let one copy through as far as the other opens, and narrow."""
+    """Widen twice, let one copy through as far as the other opens, and narrow.
+
+    >>> import numpy as np
+    >>> glu(np.ones((1, 1)), lambda x: 1000 * x, lambda x: 2 * x, lambda x: x / 1000).tolist()
+    [[2.0]]
+    """
     return to_down(silu(to_gate(x)) * to_up(x))

@@ -19,7 +19,11 @@ from mmf_teach.reference.block import Block
 
 
 def read_token(token: Any, state: Sequence[Any], embedding: Any, blocks: Sequence[Callable], head: Callable) -> Any:
-    """The scores of the next token and the new state; a block takes what flows and its memory, and returns both."""
+    """The scores of the next token and the new state; a block takes what flows and its memory, and returns both.
+
+    >>> read_token(1, [10.0], [5.0, 2.0], [lambda x, h: (x + h, h + 1)], lambda x: [x, -x])
+    ([12.0, -12.0], [11.0])
+    """
     x, after = embedding[token], []
     for block, h in zip(blocks, state, strict=True):
         x, h = block(x, h)
@@ -38,7 +42,11 @@ def surprise(scores: Float[ndarray, "v"], token: int) -> float:
 
 
 def write_greedily(step: Callable, token: int, state: Any, count: int) -> list[int]:
-    """So many tokens, each the likeliest after all before it; `step` reads one token and returns scores and state."""
+    """So many tokens, each the likeliest after all before it; `step` reads one token and returns scores and state.
+
+    >>> write_greedily(lambda token, state: (np.eye(4)[(token + 1) % 4], state), 1, None, 3)
+    [2, 3, 0]
+    """
     written = []
     for _ in range(count):
         scores, state = step(token, state)

@@ -18,7 +18,13 @@ Vector = Float[ndarray, "*b d"]
 
 
 def mlgru_step(x: Vector, h: Vector, to_f: Map, to_c: Map, to_g: Map, to_o: Map) -> tuple[Vector, Vector]:
-    """Read one token `x` with memory `h`: the output, and the new memory. No matrix reads the memory but the last."""
+    """Read one token `x` with memory `h`: the output, and the new memory. No matrix reads the memory but the last.
+
+    >>> import numpy as np
+    >>> y, h = mlgru_step(np.zeros(1), np.ones(1), *4 * [lambda x: x])       # both gates half open, nothing written
+    >>> y.tolist(), h.tolist()
+    ([0.25], [0.5])
+    """
     f = sigmoid(to_f(x))
     c = silu(to_c(x))
     h = f * h + (1 - f) * c

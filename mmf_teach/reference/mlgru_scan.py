@@ -17,7 +17,11 @@ Step = tuple[Float[ndarray, "*d"], Float[ndarray, "*d"]]      # what a token kee
 
 
 def memories(f: Rows, c: Rows, h: Float[ndarray, "d"]) -> Rows:
-    """The memory after each token: forget by `f`, write the candidates `c`, from the memory `h` before the first."""
+    """The memory after each token: forget by `f`, write the candidates `c`, from the memory `h` before the first.
+
+    >>> memories(np.array([[0.5], [0.5]]), np.array([[4.0], [8.0]]), np.array([2.0])).tolist()
+    [[3.0], [5.5]]
+    """
     after = np.empty_like(c)
     for t in range(len(f)):
         h = f[t] * h + (1 - f[t]) * c[t]
@@ -36,7 +40,11 @@ def two_steps(first: Step, second: Step) -> Step:
 
 
 def by_doubling(kept: Rows, written: Rows) -> Rows:
-    """All memories from nothing, in rounds: after each, every row has seen twice as many tokens."""
+    """All memories from nothing, in rounds: after each, every row has seen twice as many tokens.
+
+    >>> by_doubling(np.array([[0.5], [0.5]]), np.array([[1.0], [3.0]])).tolist()
+    [[1.0], [3.5]]
+    """
     for done in range(len(kept).bit_length()):
         reach = 2**done
         earlier = kept[reach:] * written[:-reach]
@@ -46,7 +54,11 @@ def by_doubling(kept: Rows, written: Rows) -> Rows:
 
 
 def by_chunks(kept: Rows, written: Rows, size: int) -> Rows:
-    """All memories from nothing, chunk by chunk: what is inside a chunk, and what is left of all before it."""
+    """All memories from nothing, chunk by chunk: what is inside a chunk, and what is left of all before it.
+
+    >>> by_chunks(np.array([[0.5], [0.5]]), np.array([[1.0], [3.0]]), size=1).tolist()
+    [[1.0], [3.5]]
+    """
     after, before = np.empty_like(written), np.zeros_like(written[0])
     for start in range(0, len(kept), size):
         inside, left = np.zeros_like(before), np.ones_like(before)
@@ -58,7 +70,11 @@ def by_chunks(kept: Rows, written: Rows, size: int) -> Rows:
 
 
 def at_once(kept: Rows, written: Rows) -> Rows:
-    """All memories from nothing by two running sums: right on paper, and soon nan, as the products come near zero."""
+    """All memories from nothing by two running sums: right on paper, and soon nan, as the products come near zero.
+
+    >>> at_once(np.array([[0.5], [0.5]]), np.array([[1.0], [3.0]])).tolist()
+    [[1.0], [3.5]]
+    """
     with np.errstate(all="ignore"):
         products = np.cumprod(kept, axis=0)
         return products * np.cumsum(written / products, axis=0)

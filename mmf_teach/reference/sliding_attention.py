@@ -13,7 +13,11 @@ from numpy import ndarray
 def read_with_cache(
     queries: Float[ndarray, "t d"], keys: Float[ndarray, "t d"], values: Float[ndarray, "t d"], window: int,
 ) -> Float[ndarray, "t d"]:
-    """Read tokens one by one; each looks at itself and at no more than the `window` - 1 tokens before it."""
+    """Read tokens one by one; each looks at itself and at no more than the `window` - 1 tokens before it.
+
+    >>> read_with_cache(np.zeros((3, 1)), np.ones((3, 1)), np.array([[1.0], [3.0], [5.0]]), window=2).tolist()
+    [[1.0], [2.0], [4.0]]
+    """
     kept, outputs = [], []
     for q, k, v in zip(queries, keys, values, strict=True):
         kept.append((k, v))
@@ -37,7 +41,11 @@ def window_mask(tokens: int, window: int) -> Bool[ndarray, "t t"]:
 def read_at_once(
     queries: Float[ndarray, "t d"], keys: Float[ndarray, "t d"], values: Float[ndarray, "t d"], window: int,
 ) -> Float[ndarray, "t d"]:
-    """The outputs of `read_with_cache`, all tokens together: one product, and a mask over what is not to be seen."""
+    """The outputs of `read_with_cache`, all tokens together: one product, and a mask over what is not to be seen.
+
+    >>> read_at_once(np.zeros((3, 1)), np.ones((3, 1)), np.array([[1.0], [3.0], [5.0]]), window=2).tolist()
+    [[1.0], [2.0], [4.0]]
+    """
     fits = queries @ keys.T / np.sqrt(queries.shape[1])
     odds = np.where(window_mask(len(queries), window), np.exp(fits), 0.0)
     return odds @ values / odds.sum(axis=1, keepdims=True)

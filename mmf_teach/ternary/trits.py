@@ -12,7 +12,11 @@ from numpy import ndarray
 
 
 def require_trits(values: ndarray) -> Int8[ndarray, "..."]:
-    """The same values as int8; ValueError names the first one that is not -1, 0 or 1."""
+    """The same values as int8; ValueError names the first one that is not -1, 0 or 1.
+
+    >>> require_trits(np.array([1.0, 0.0, -1.0])).tolist()
+    [1, 0, -1]
+    """
     values = np.asarray(values)
     wrong = ~np.isin(values, (-1, 0, 1))
     if wrong.any():
