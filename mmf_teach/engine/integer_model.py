@@ -1,7 +1,7 @@
 """From tokens to scores in one compiled function: between two layers nothing returns to Python.
 
 Course    notebook 04, "Fast kernels"
-Equation  model/integer.py, number for number
+Equation  reference/integer_model.py, number for number
 
 Several threads may call it together, each with its own number `me`. They share one token's columns, or, when there
 are enough tokens, the tokens. The weights lie in as many parts, or in a single one: a part holds the same columns of

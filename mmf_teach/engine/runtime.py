@@ -1,7 +1,7 @@
 """The integer model, fast: packed trits, one compiled function from tokens to scores, nothing in floats.
 
 Course    notebook 04, "Fast kernels"
-Equation  model/integer.py, number for number
+Equation  reference/integer_model.py, number for number
 
 The maps that read the same codes lie together (f, c and g; gate and up), and all matrices in one array, so that a
 token's weights are one stream. Of a large model each thread has its own stream: the same columns of all maps. Reading
