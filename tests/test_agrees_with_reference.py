@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
+from mmf_teach.engine.bit_linear import inference
 from mmf_teach.engine.mlgru_scan import chunked, compiled, doubling
 from mmf_teach.engine.stored_map import StoredMap
 from mmf_teach.layers import mlgru_scan as loop, straight_through as layers
@@ -157,7 +158,7 @@ def test_silu_and_sigmoid_are_torchs_and_stay_finite_far_out():
 def test_the_norm_is_the_references(tokens, out, width, size):
     x = whole_tokens(tokens, width, size)
     np.testing.assert_allclose(as_numpy(RMSNorm(width, gain=False))(x), rms_norm.rms_norm(x), **SINGLE)
-    assert np.float32(EPSILON) == rms_norm.EPSILON
+    assert np.float32(EPSILON) == rms_norm.EPSILON == inference.EPSILON == np.float32(fp.SMALLEST_SQUARE)
 
 
 @pytest.mark.parametrize("size", SIZES)

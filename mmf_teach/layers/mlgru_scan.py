@@ -1,4 +1,4 @@
-"""The recurrence of the MLGRU, one token after the other. This file defines it; every other must agree.
+"""The recurrence of the MLGRU in torch, one token after the other, as reference/mlgru_scan.py defines it.
 
 Course    notebook 05, "Memory without attention"
 Equation  h[t] = f[t] ⊙ h[t-1] + (1 - f[t]) ⊙ c[t]
