@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -21,9 +20,10 @@ from mmf_teach.cost.operation_counter import audit as textbook
 from mmf_teach.cost.operation_counter.audit import TERNARY, fresh
 from mmf_teach.cost.operation_counter.counter import counting
 from mmf_teach.cost.operation_counter.torch_operations import COUNTS, FREE, counted
-from mmf_teach.engine.operation_counts import KERNELS, audit, mlgru_scan
+from mmf_teach.engine.accelerate import accelerate
+from mmf_teach.engine.operation_counts import KERNELS, audit
 from mmf_teach.engine.packed_linear import PackedLinear, pack
-from mmf_teach.layers import bit_linear, mlgru_scan as mlgru_naive
+from mmf_teach.layers import mlgru_scan as textbook_scan
 from mmf_teach.model.build import MODELS, RUNNING, TERNARY as MATMUL_FREE, build
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
@@ -69,7 +69,7 @@ def test_the_closed_form_agrees_where_a_pass_goes_on_from_a_text_that_was_read(k
     config = of_kind(kind, SIZES[2])
     model, text = fresh(config, "training"), torch.arange(7)[None]
     _, state = model(text[:, :4])
-    with getattr(bit_linear, "readable", nullcontext)(), counting(model, KERNELS) as counter:
+    with counting(model, {}) as counter:
         model(text[:, 4:], state)
     assert sum(counter.by_layer.values(), Counter()) == closed_form.total(config, Pass(3, context=4, learns=True))
 
@@ -239,24 +239,34 @@ def test_a_kernel_that_nobody_has_named_is_an_error_and_trits_that_are_no_kernel
         textbook.audit(pack(fresh(config, "inference")), 1)
 
 
+@pytest.mark.parametrize("kind", sorted(MATMUL_FREE))
+def test_a_model_that_was_accelerated_is_refused(kind):
+    """Its compiled layers run where nothing is counted."""
+    with pytest.raises(TypeError, match="nobody has counted"):
+        audit(accelerate(fresh(ModelConfig(kind, 5, 16, 1), "training")), 2, "training")
+
+
 def test_a_product_inside_a_kernel_is_noticed_too(monkeypatch):
     """The kernel is trusted with its count, not with its means."""
-    from mmf_teach.engine.ternary_matmul import kernel as way
+    from mmf_teach.engine.ternary_matmul import kernel
 
     def cheat(self, codes, matrix, threads=1):
         return np.matmul(codes.astype(np.int32), self.unpack(matrix).T.astype(np.int32))
 
-    monkeypatch.setattr(way.Compiled, "product", cheat)
+    monkeypatch.setattr(kernel.Compiled, "product", cheat)
     found = audit(fresh(ModelConfig("matmul_free", 5, 8, 1), "inference"), 1)
     assert found.matmul_calls == 8 and set(found.matmuls) == {"numpy matmul"}
 
 
 def test_inside_a_known_kernel_only_its_meaning_is_counted():
     """The naive scan is made of torch's own operations: they are not counted a second time."""
+    def scan_counts(f, c, h):
+        return Counter(multiply=2 * f.numel(), subtract=f.numel(), add=f.numel())
+
     name = "mmf_teach.layers.mlgru_scan.mlgru_scan"
     f, c, h = torch.rand(1, 3, 4), torch.rand(1, 3, 4), torch.rand(1, 4)
-    with counting(nn.Identity(), {name: mlgru_scan}) as counter:
-        mlgru_naive.mlgru_scan(f, c, h)
+    with counting(nn.Identity(), {name: scan_counts}) as counter:
+        textbook_scan.mlgru_scan(f, c, h)
     assert counter.by_layer[""] == Counter(multiply=24, subtract=12, add=12)
 
 
@@ -275,9 +285,9 @@ def test_a_kernel_is_counted_by_what_its_sums_ask_for():
     trits = np.array([[1, -1, 0], [0, 0, 1]], np.int8)
     codes = np.array([[3, 5, 7], [1, 1, 1]], np.int8)
     layer = fresh(ModelConfig("matmul_free", 5, 8, 1), "inference")
-    way = pack(layer).head.way
+    kernel = pack(layer).head.kernel
     cost = KERNELS["mmf_teach.engine.ternary_matmul.kernel.Compiled.product"]
-    assert cost(way, codes, way.pack(trits)) == Counter(ternary_add=4, ternary_subtract=2, skipped_zero=6)
+    assert cost(kernel, codes, kernel.pack(trits)) == Counter(ternary_add=4, ternary_subtract=2, skipped_zero=6)
     assert naive.ternary_matmul(codes, trits).tolist() == [[-2, 7], [0, 1]]
 
 

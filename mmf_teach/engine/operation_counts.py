@@ -3,7 +3,8 @@
 Course    notebook 07, "A whole language model"
 
 A kernel is trusted with its count, not with its means: the operation counter still sees a product of matrices inside.
-A compiled function that gets a tensor's numbers and has no entry here is an error: unknown is not free.
+A compiled function that gets a tensor's numbers and has no entry here is an error, for unknown is not free: so is a
+model that was accelerated. Audited is the textbook's, and only its trits are packed.
 """
 
 from collections import Counter
@@ -11,7 +12,6 @@ from collections.abc import Callable
 
 from numba.extending import typeof_impl
 from numpy import ndarray
-from torch import Tensor
 
 from mmf_teach.cost.operation_counter import audit as textbook
 from mmf_teach.cost.operation_counter.counter import TensorArray
@@ -28,21 +28,9 @@ def ternary_matmul(kernel: Kernel, codes: ndarray, packed: Packed, threads: int 
     return Counter({kind: len(codes) * count for kind, count in each.items()})
 
 
-def mlgru_scan(f: Tensor, c: Tensor, h: Tensor) -> Counter:
-    """The recurrence f ⊙ h + (1 - f) ⊙ c of every token."""
-    return Counter(multiply=2 * f.numel(), subtract=f.numel(), add=f.numel())
-
-
-def selective_scan(decay: Tensor, write: Tensor, h: Tensor) -> Counter:
-    """Mamba's recurrence, decay ⊙ h + write, of every token."""
-    return Counter(multiply=decay.numel(), add=decay.numel())
-
-
 KERNELS: dict[str, Callable[..., Counter]] = {
     "mmf_teach.engine.ternary_matmul.kernel.Compiled.product": ternary_matmul,
     "mmf_teach.engine.ternary_matmul.kernel.Plain.product": ternary_matmul,
-    "mmf_teach.engine.mlgru_scan.compiled.mlgru_scan": mlgru_scan,
-    "mmf_teach.engine.selective_scan.compiled.selective_scan": selective_scan,
 }
 
 
