@@ -64,14 +64,14 @@ class _BitLinears(torch.autograd.Function):
         trits, token, few = _trits(weights, scales, torch.int8), torch.empty((3, len(x))), min(TOKENS, len(x))
         codes = torch.empty((few, x.shape[1]), dtype=torch.int8)
         sums = torch.empty((few, len(trits)), dtype=torch.int32)
-        per_rms, to_code, to_value = token.numpy()
-        per_rms[:] = torch.rsqrt(x.square().mean(dim=-1) + float(EPSILON)).numpy()
-        numbers, parts, own, ys = x.numpy(), sums.numpy(), np.array(scales), tuple(y.numpy() for y in outputs)
+        factors, numbers, parts = token.numpy(), x.numpy(), sums.numpy()
+        factors[0] = torch.rsqrt(x.square().mean(dim=-1) + float(EPSILON)).numpy()
+        layers = np.array(scales), added, tuple(y.numpy() for y in outputs)
         for first in range(0, len(x), TOKENS):
             n = min(TOKENS, len(x) - first)
-            _codes_into(numbers, first, n, per_rms, to_code, to_value, codes.numpy())
+            _codes_into(numbers, first, n, factors, codes.numpy())
             _product(codes[:n], trits, sums[:n])
-            _outputs_into(parts, first, n, to_value, own, added, ys)
+            _outputs_into(parts, first, n, factors, layers)
         ctx.save_for_backward(x, token, *weights)
         ctx.narrow, ctx.scales, ctx.biased = narrow, scales, [bias is not None for bias in biases]
         return tuple(outputs)
@@ -79,14 +79,14 @@ class _BitLinears(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *dys):
         x, token, *weights = ctx.saved_tensors
-        per_rms, to_code, to_value = token.numpy()
+        factors = token.numpy()
         e = torch.empty((len(x), sum(_rows(weights))), dtype=ctx.narrow)
         codes, dx, dbs = torch.empty(x.shape, dtype=ctx.narrow), torch.empty_like(x), []
         for into, dy, scale in zip(e.split(_rows(weights), dim=1), dys, ctx.scales, strict=True):
             dbs.append(np.zeros(dy.shape[1], np.float32))
-            _gradients_into(dy.contiguous().numpy(), to_value, scale, _bits(into), dbs[-1])
+            _gradients_into(dy.contiguous().numpy(), factors[2], scale, _bits(into), dbs[-1])
         dn = e @ _trits(weights, ctx.scales, ctx.narrow)
-        _back_through_norm(_bits(dn), x.numpy(), per_rms, to_code, to_value, dx.numpy(), _bits(codes))
+        _back_through_norm(_bits(dn), x.numpy(), factors, dx.numpy(), _bits(codes))
         dws = (e.T @ codes).float().split(_rows(weights))
         dws = [dw.div_(float(scale)) for dw, scale in zip(dws, ctx.scales, strict=True)]
         dbs = [torch.from_numpy(db) if biased else None for db, biased in zip(dbs, ctx.biased, strict=True)]
@@ -150,6 +150,7 @@ def _load(numbers, row):
 
 @njit(cache=True, nogil=True)
 def _trits_into(w, scale, trits):
+    """Write the `trits` [out in] of the float weights `w` [out in], as whole numbers, floats or bits of bfloat16."""
     row = np.empty(w.shape[1], np.float32)
     for r in range(w.shape[0]):
         mine = w[r]
@@ -159,8 +160,12 @@ def _trits_into(w, scale, trits):
 
 
 @njit(cache=True, nogil=True)
-def _codes_into(x, first, count, per_rms, to_code, to_value, codes):
-    """The codes of some tokens; their factors from values to codes and back, NaN when there is one in the token."""
+def _codes_into(x, first, count, factors, codes):
+    """Write the `codes` [count in] of so many tokens of `x` [b in] from the first on, and two of their `factors` [3 b].
+
+    These are 1 / rms, which is given, and the factors from a normed value to its code and back, NaN for a token of NaN.
+    """
+    per_rms, to_code, to_value = factors[0], factors[1], factors[2]
     n = np.empty(x.shape[1], np.float32)
     bits = n.view(np.int32)
     for b in range(first, first + count):
@@ -186,8 +191,12 @@ def _as_float(bits):
 
 
 @njit(cache=True, nogil=True)
-def _outputs_into(sums, first, count, to_value, scales, biases, ys):
-    """Some tokens' outputs, from the sums of several layers that stand side by side: sum · s_x · s_w + b."""
+def _outputs_into(sums, first, count, factors, layers):
+    """Write the outputs of so many tokens from the first on, sum · s_x · s_w + b, for each of several layers.
+
+    Their `sums` [count all_out] stand side by side; `layers` are their scales, biases [out] and outputs [b out].
+    """
+    to_value, (scales, biases, ys) = factors[2], layers
     for b in range(first, first + count):
         start = 0
         for n in range(len(ys)):
@@ -200,7 +209,10 @@ def _outputs_into(sums, first, count, to_value, scales, biases, ys):
 
 @njit(cache=True, nogil=True)
 def _gradients_into(dy, to_value, w_scale, e, total):
-    """The gradients times both scales, and their sum over all tokens without; sums of a few first, to round less."""
+    """Write into `e` the gradients `dy` [b out] times both scales, and add to `total` [out] their sum without.
+
+    `to_value` [b] is the scale of each token's codes. Sums of a few are added first, to round less.
+    """
     row, few = np.empty(dy.shape[1], np.float32), np.zeros(dy.shape[1], np.float32)
     for b in range(dy.shape[0]):
         mine, scale = dy[b], to_value[b] * w_scale
@@ -214,8 +226,12 @@ def _gradients_into(dy, to_value, w_scale, e, total):
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc"})
-def _back_through_norm(dn, x, per_rms, to_code, to_value, dx, codes):
-    """dx = (dn - n · mean(dn ⊙ n)) / rms, with n = x / rms, and the codes of n again; `dn` comes times s_x."""
+def _back_through_norm(dn, x, factors, dx, codes):
+    """Write dx = (dn - n · mean(dn ⊙ n)) / rms, with n = x / rms, and the codes of n again; all [b in].
+
+    `dn` comes times s_x; `factors` [3 b] are those of _codes_into.
+    """
+    per_rms, to_code, to_value = factors[0], factors[1], factors[2]
     g, n = np.empty(x.shape[1], np.float32), np.empty(x.shape[1], np.float32)
     for b in range(x.shape[0]):
         mine, out, dot, smaller = x[b], dx[b], np.float32(0), np.float32(1) / to_value[b]

@@ -5,7 +5,7 @@ Equation  forward   as in layers/mlgru_scan.py, operation by operation, so equal
           backward  a[t] = g[t] + f[t+1] ⊙ a[t+1]                 g: gradient that reaches h[t] from above
                     df[t] = a[t] ⊙ (h[t-1] - c[t]),   dc[t] = a[t] ⊙ (1 - f[t]),   dh[-1] = f[0] ⊙ a[0]
 
-Only f, c and h are kept for the way back. Rows are sliced before the inner loop: indexing all three axes
+Only f, c and h are kept for the backward pass. Rows are sliced before the inner loop: indexing all three axes
 inside it would keep the compiler from using vector instructions.
 """
 
@@ -17,6 +17,7 @@ from mmf_teach.shapes import Features, State
 
 @njit(cache=True, nogil=True)
 def _forward(f, c, start, h):
+    """Write all memories `h` [b t d], from gates `f`, candidates `c` [b t d] and the first memory `start` [b d]."""
     one = f.dtype.type(1)                    # a plain 1 would turn float32 into float64
     for b in range(f.shape[0]):
         before = start[b]
@@ -28,8 +29,12 @@ def _forward(f, c, start, h):
 
 
 @njit(cache=True, nogil=True)
-def _backward(f, c, start, h, g, df, dc, a):
-    """`a` comes in as zeros and goes out as the gradient of the memory before the first token."""
+def _backward(kept, g, gradients):
+    """Write the `gradients` df, dc [b t d] and a [b d], from what _forward was given and wrote and from g [b t d].
+
+    `a` comes in as zeros and goes out as the gradient of the memory before the first token.
+    """
+    (f, c, start, h), (df, dc, a) = kept, gradients
     one = f.dtype.type(1)
     for b in range(f.shape[0]):
         a_b = a[b]
@@ -55,10 +60,10 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g):
         f, c, start, h = ctx.saved_tensors
-        df, dc, dstart = torch.empty_like(f), torch.empty_like(c), torch.zeros_like(start)
-        arrays = [x.numpy() for x in (f, c, start, h, g.contiguous(), df, dc, dstart)]
-        _backward(*arrays)
-        return df, dc, dstart
+        gradients = torch.empty_like(f), torch.empty_like(c), torch.zeros_like(start)
+        kept = tuple(x.numpy() for x in (f, c, start, h))
+        _backward(kept, g.contiguous().numpy(), tuple(x.numpy() for x in gradients))
+        return gradients
 
 
 def mlgru_scan(f: Features, c: Features, h: State) -> Features:

@@ -1,4 +1,4 @@
-"""The same memories in log2(t) rounds: after round k, h[t] has seen the last 2**k tokens.
+"""The same memories in log2(t) rounds: after round k, h[t] has read the last 2**k tokens.
 
 Course    notebook 05, "Memory without attention"
 Equation  two steps make one: (f1, h1) followed by (f2, h2) is (f2 ⊙ f1, f2 ⊙ h1 + h2)

@@ -2,7 +2,8 @@
 
 Course    notebook 05, "Memory without attention"
 Equation  as in compiled.py; two steps (f1, h1), (f2, h2) make one, (f2 ⊙ f1, f2 ⊙ h1 + h2), so a block of
-          tokens is scanned as a tree and its last memory carried into the next block.
+          tokens is scanned as a tree and its last memory carried into the next block. A kernel of Triton takes
+          plain pointers [b t d] and numbers, hence so many arguments.
 
 Needs CUDA and triton, which torch brings along on Linux. Nothing else in the project imports this file
 unless the tensors are on a GPU.

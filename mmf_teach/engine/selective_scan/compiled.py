@@ -14,6 +14,7 @@ from mmf_teach.shapes import Features, State
 
 @njit(cache=True, nogil=True)
 def _forward(decay, write, start, h):
+    """Write all memories `h` [b t d], from `decay` and `write` [b t d] and the first memory `start` [b d]."""
     for b in range(decay.shape[0]):
         before = start[b]
         for t in range(decay.shape[1]):
@@ -24,8 +25,12 @@ def _forward(decay, write, start, h):
 
 
 @njit(cache=True, nogil=True)
-def _backward(decay, start, h, g, ddecay, dwrite, a):
-    """`a` comes in as zeros and goes out as the gradient of the memory before the first token."""
+def _backward(kept, g, gradients):
+    """Write the `gradients` ddecay, dwrite [b t d] and a [b d], from what _forward was given and wrote and g [b t d].
+
+    `a` comes in as zeros and goes out as the gradient of the memory before the first token.
+    """
+    (decay, start, h), (ddecay, dwrite, a) = kept, gradients
     for b in range(decay.shape[0]):
         a_b = a[b]
         for t in range(decay.shape[1] - 1, -1, -1):
@@ -49,9 +54,10 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g):
         decay, start, h = ctx.saved_tensors
-        ddecay, dwrite, dstart = torch.empty_like(decay), torch.empty_like(decay), torch.zeros_like(start)
-        _backward(*(x.numpy() for x in (decay, start, h, g.contiguous(), ddecay, dwrite, dstart)))
-        return ddecay, dwrite, dstart
+        gradients = torch.empty_like(decay), torch.empty_like(decay), torch.zeros_like(start)
+        kept = tuple(x.numpy() for x in (decay, start, h))
+        _backward(kept, g.contiguous().numpy(), tuple(x.numpy() for x in gradients))
+        return gradients
 
 
 def selective_scan(decay: Features, write: Features, h: State) -> Features:

@@ -1,4 +1,4 @@
-"""The same memories in log2(t) rounds, wherever torch runs: after round k, h[t] has seen the last 2**k tokens.
+"""The same memories in log2(t) rounds, wherever torch runs: after round k, h[t] has read the last 2**k tokens.
 
 Course    notebook 05, "Memory without attention"
 Equation  two steps make one: (a1, h1) followed by (a2, h2) is (a2 ⊙ a1, a2 ⊙ h1 + h2)

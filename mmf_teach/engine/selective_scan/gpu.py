@@ -2,8 +2,9 @@
 
 Course    notebook 05, "Memory without attention"
 Equation  as in compiled.py; two steps (a1, h1), (a2, h2) make one, (a2 ⊙ a1, a2 ⊙ h1 + h2), so a block of
-          tokens is scanned as a tree and its last memory carried into the next block. The way back is the same
+          tokens is scanned as a tree and its last memory carried into the next block. The backward pass is the same
           scan from the last token to the first, where each step keeps what the decay of the token after it says.
+          A kernel of Triton takes plain pointers [b t d] and numbers, hence so many arguments.
 
 Needs CUDA and triton, which torch brings along on Linux. Nothing else in the project imports this file
 unless the tensors are on a GPU.
