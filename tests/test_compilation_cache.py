@@ -18,7 +18,7 @@ RESCALED = """
 import numpy as np
 from mmf_teach.engine.fixed_point import add_rescaled
 x, one = np.zeros((1, 1), np.int64), np.ones(1, np.int64)
-add_rescaled(x, np.array([[5]], np.int32), one << 24, 1 << 24, 0 * one, 0, 0, 1)
+add_rescaled(x, np.array([[5]], np.int32), one << 24, 1 << 24, 0 * one, 0, (0, 1))
 print(x[0, 0])                               # 5.0
 """
 FIVE = str(5 << fp.ACTIVATION)

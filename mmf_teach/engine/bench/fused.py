@@ -32,7 +32,7 @@ BATCH = 1
 
 
 def in_steps(x: ndarray, packed: Packed, threads: int) -> ndarray:
-    """naive.py's steps, each over whole arrays, with the fastest product."""
+    """The reference's steps, each over whole arrays, with the fastest product."""
     codes, x_scale = absmax(naive.rms_norm(x))
     return fused.KERNEL.product(codes, packed, threads).astype(np.float32) * (x_scale * W_SCALE)
 
