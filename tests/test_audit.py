@@ -241,12 +241,12 @@ def test_a_kernel_that_nobody_has_named_is_an_error_and_trits_that_are_no_kernel
 
 def test_a_product_inside_a_kernel_is_noticed_too(monkeypatch):
     """The kernel is trusted with its count, not with its means."""
-    from mmf_teach.engine.ternary_matmul import kernel as way
+    from mmf_teach.engine.ternary_matmul import kernel
 
     def cheat(self, codes, matrix, threads=1):
         return np.matmul(codes.astype(np.int32), self.unpack(matrix).T.astype(np.int32))
 
-    monkeypatch.setattr(way.Compiled, "product", cheat)
+    monkeypatch.setattr(kernel.Compiled, "product", cheat)
     found = audit(fresh(ModelConfig("matmul_free", 5, 8, 1), "inference"), 1)
     assert found.matmul_calls == 8 and set(found.matmuls) == {"numpy matmul"}
 
@@ -275,9 +275,9 @@ def test_a_kernel_is_counted_by_what_its_sums_ask_for():
     trits = np.array([[1, -1, 0], [0, 0, 1]], np.int8)
     codes = np.array([[3, 5, 7], [1, 1, 1]], np.int8)
     layer = fresh(ModelConfig("matmul_free", 5, 8, 1), "inference")
-    way = pack(layer).head.way
+    kernel = pack(layer).head.kernel
     cost = KERNELS["mmf_teach.engine.ternary_matmul.kernel.Compiled.product"]
-    assert cost(way, codes, way.pack(trits)) == Counter(ternary_add=4, ternary_subtract=2, skipped_zero=6)
+    assert cost(kernel, codes, kernel.pack(trits)) == Counter(ternary_add=4, ternary_subtract=2, skipped_zero=6)
     assert naive.ternary_matmul(codes, trits).tolist() == [[-2, 7], [0, 1]]
 
 

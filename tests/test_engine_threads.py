@@ -201,7 +201,7 @@ def test_a_spin_wait_ends_when_the_doorbell_rings_or_after_a_while():
 def test_only_what_is_worth_it_wakes_the_other_threads(monkeypatch):
     model, woken = random_model(64, 128, 1, 7), []
     engine = Engine(model, threads=2)
-    monkeypatch.setattr(engine._pool, "work", woken.append)
+    monkeypatch.setattr(engine._pool, "run", woken.append)
     monkeypatch.setattr(engine_file, "WORTH_SHARING", engine._trits + 1)
     engine.step(np.array([1]), engine.initial_state(1))
     assert engine._trits == sum(each.trits.size for each in maps(model)) and not woken

@@ -12,7 +12,7 @@ Each function works on plain arrays that its caller reserved, so that a whole mo
     columns                  first and last of those that are worked on
 
 `sums` alone holds only the columns from `start` on. Columns are given as numbers, and not as slices, because the
-compiler uses vectors only where it can see that numbers lie side by side.
+compiler uses vectors only where it can see that numbers lie side by side: hence seven and eight arguments.
 """
 
 import numpy as np

@@ -204,8 +204,8 @@ def read(call, weights, workspace, kernel_workspaces, job, me, threads):
     Returns 0, and has done nothing, when a token is none of the vocabulary's; else the number of the last job that is
     done. That is `job`, or for a worker (`me` > 0) a later one: it waits at the doorbell for the next for a while, and
     finds beside it how large and where its arrays are. Each thread brings the memory its kernels work in, and all the
-    same other arrays. Where there is a single part, threads share tokens and what comes after the last block. When the
-    first thread returns, all have done their part.
+    same other arrays; the last three arguments are what a thread pool hands on. Where there is a single part, threads
+    share tokens and what comes after the last block. When the first thread returns, all have done their part.
     """
     tokens, before, after, scores = call
     for b in range(len(tokens)):

@@ -22,13 +22,13 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.norm, self.bias = layer.norm, layer.bias
         self.register_buffer("scale", layer.scale)
-        self.way = best()
-        self.matrix = self.way.pack_base3(stored, *layer.trits.shape)
+        self.kernel = best()
+        self.matrix = self.kernel.pack_base3(stored, *layer.trits.shape)
 
     def forward(self, x: Float[Tensor, "*b in"]) -> Float[Tensor, "*b out"]:
         codes, x_scale = bit_linear.absmax(self.norm(x))
         rows = codes.to(torch.int8).flatten(0, -2).numpy()
-        sums = self.way.product(rows, self.matrix, threads=torch.get_num_threads())
+        sums = self.kernel.product(rows, self.matrix, threads=torch.get_num_threads())
         y = torch.from_numpy(sums).to(x.dtype).unflatten(0, x.shape[:-1]) * (x_scale * self.scale)
         return y if self.bias is None else y + self.bias
 
