@@ -30,7 +30,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK, LOG, STAMP = VENV / "set-up.lock", VENV / "set-up.log", VENV / "set-up.stamp"
 COMPILED = VENV / "set-up.compiled"       # of which sources the kernels were compiled
-SOURCES = "mmf_teach/engine", "mmf_teach/ternary", "hardware_sim/ternary_core"   # as in engine/compilation_cache.py
+SOURCES = (                               # as in engine/compilation_cache.py
+    "mmf_teach/engine/**/*.py", "mmf_teach/ternary/*.py", "hardware_sim/*.py", "hardware_sim/ternary_core/**/*.py")
 CPU_GB, CUDA_GB = 2.5, 8                  # on disk, with what pip needs meanwhile: CPU build of torch, CUDA build
 LAB_SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 DISK_FULL = r"No space left on device|not enough space on the disk|Disk quota exceeded"
@@ -165,7 +166,7 @@ def is_stale():
 def sources():
     """Changes with every file that compiled code is made from."""
     found = hashlib.sha256()
-    for path in sorted(path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")):
+    for path in sorted(path for pattern in SOURCES for path in ROOT.glob(pattern)):
         found.update(str(path).encode("utf-8", "replace") + path.read_bytes())
     return found.hexdigest()
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from fixtures.tiny import ROOT
+from test_imports import MODULES, group, imports
 
 import course
 from mmf_teach.engine import compilation_cache
@@ -18,7 +19,7 @@ RESCALED = """
 import numpy as np
 from mmf_teach.engine.fixed_point import add_rescaled
 x, one = np.zeros((1, 1), np.int64), np.ones(1, np.int64)
-add_rescaled(x, np.array([[5]], np.int32), one << 24, 1 << 24, 0 * one, 0, 0, 1)
+add_rescaled(x, np.array([[5]], np.int32), one << 24, 1 << 24, 0 * one, 0, (0, 1))
 print(x[0, 0])                               # 5.0
 """
 FIVE = str(5 << fp.ACTIVATION)
@@ -92,6 +93,18 @@ def test_a_folder_is_of_all_sources_and_of_what_compiles_them(copy, monkeypatch)
     assert len(names) == 6
     (copy / "mmf_teach/layers/glu.py").write_text("", "utf-8")
     assert compilation_cache.digest(copy) in names
+
+
+def test_all_that_a_module_with_compiled_functions_imports_is_a_source():
+    """But for what it only calls from Python, or writes into signatures."""
+    called = {"files", "hardware", "paths", "reference", "layers", "shapes", "model", "quantity", "training"}
+    sources = {path for pattern in compilation_cache.SOURCES for path in ROOT.glob(pattern)}
+    compiled = [path for path in sources if "@njit" in path.read_text("utf-8")]
+    assert len(compiled) > 10 and not any("@njit" in MODULES[name].read_text("utf-8") for name in MODULES
+                                          if MODULES[name] not in sources)
+    for path in compiled:
+        for line, name in imports(path.read_text("utf-8")):
+            assert MODULES[name] in sources or group(name) in called, f"{path}, line {line}"
 
 
 def test_the_launcher_looks_at_the_same_sources():

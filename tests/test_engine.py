@@ -24,7 +24,7 @@ from mmf_teach.training.evaluate import loss_nats
 ONE = 1 << fp.ACTIVATION
 
 
-def random_model(width: int, deep: int, blocks: int, vocabulary: int, seed: int = 0) -> IntegerModel:
+def random_model(width: int, inner: int, blocks: int, vocabulary: int, seed: int = 0) -> IntegerModel:
     """Trits, scales and biases drawn at random: any shape, and numbers that training would not give."""
     dice = np.random.default_rng(seed)
 
@@ -34,7 +34,7 @@ def random_model(width: int, deep: int, blocks: int, vocabulary: int, seed: int 
             trits[0] = 0                     # a row that hears nothing
         return IntegerLinear(trits, int(dice.integers(1, 1 << 22)), dice.integers(-ONE, ONE, size=out))
 
-    shapes = [(width, width)] * 4 + [(deep, width)] * 2 + [(width, deep)]
+    shapes = [(width, width)] * 4 + [(inner, width)] * 2 + [(width, inner)]
     embedding = dice.integers(-3 * ONE, 3 * ONE, size=(vocabulary, width))
     blocks = [IntegerBlock(*(linear(*shape) for shape in shapes)) for _ in range(blocks)]
     return IntegerModel(embedding, blocks, linear(vocabulary, width))
@@ -61,11 +61,11 @@ def text(shipped):
 
 
 @pytest.mark.parametrize("batch", [1, 3, 32])
-@pytest.mark.parametrize(("width", "deep", "blocks", "vocabulary"), [
+@pytest.mark.parametrize(("width", "inner", "blocks", "vocabulary"), [
     (1, 1, 1, 2), (8, 24, 2, 5), (33, 65, 1, 3), (128, 352, 1, 65), (130, 27, 3, 129),
 ])
-def test_every_score_and_memory_is_the_naive_models(width, deep, blocks, vocabulary, batch):
-    model = random_model(width, deep, blocks, vocabulary, seed=width + batch)
+def test_every_score_and_memory_is_the_naive_models(width, inner, blocks, vocabulary, batch):
+    model = random_model(width, inner, blocks, vocabulary, seed=width + batch)
     fast = Engine(model)
     tokens = np.random.default_rng(1).integers(0, vocabulary, size=(batch, 5))
     slow_state, state = model.initial_state(batch), fast.initial_state(batch)
@@ -115,7 +115,7 @@ def test_the_engine_says_which_bias_is_too_large():
 
 
 def test_a_state_is_of_the_model_and_not_of_the_threads_that_read_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", 0)
     model = random_model(130, 200, 1, 5)
     alone, together = Engine(model), Engine(model, 2)
     together.save_state(tmp_path / "state", together.read(np.array([[1, 2]]))[1])

@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 
 from mmf_teach.engine import runtime as engine_file
-from mmf_teach.engine.barrier import LINE, linger, ring, share, wait_for_all
+from mmf_teach.engine.barrier import LINE, ring, share, spin_wait, wait_for_all
 from mmf_teach.engine.bench.engine import maps
 from mmf_teach.engine.runtime import Engine
-from mmf_teach.engine.thread_pool import Helpers
+from mmf_teach.engine.thread_pool import ThreadPool
 from tests.test_engine import random_model
 
 
 @pytest.mark.parametrize("threads", [2, 3, 5])
-@pytest.mark.parametrize(("width", "deep", "blocks", "vocabulary"), [(1, 1, 1, 2), (130, 27, 3, 129), (300, 520, 2, 7)])
-def test_threads_change_no_number(width, deep, blocks, vocabulary, threads, monkeypatch):
+@pytest.mark.parametrize(
+    ("width", "inner", "blocks", "vocabulary"), [(1, 1, 1, 2), (130, 27, 3, 129), (300, 520, 2, 7)])
+def test_threads_change_no_number(width, inner, blocks, vocabulary, threads, monkeypatch):
     """Few tokens share the rows of each matrix, many tokens are shared themselves; some threads get nothing to do."""
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
-    model = random_model(width, deep, blocks, vocabulary)
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", 0)
+    model = random_model(width, inner, blocks, vocabulary)
     alone, together = Engine(model), Engine(model, threads)
     for shape in ((1, 1), (3, 2), (1, 90)):
         tokens = np.arange(shape[0] * shape[1]).reshape(shape) % vocabulary
@@ -34,10 +35,10 @@ def test_threads_change_no_number(width, deep, blocks, vocabulary, threads, monk
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_threads_share_the_tokens_of_a_model_that_lies_in_one_part(threads, monkeypatch):
-    """It was not worth parts when it was packed; many tokens are worth a team."""
+    """It was not worth parts when it was packed; many tokens are worth sharing."""
     model = random_model(300, 520, 2, 259)
     alone, together = Engine(model), Engine(model, threads)
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", 0)
     for shape in ((1, 1), (3, 30), (1, 90)):
         tokens = np.arange(shape[0] * shape[1]).reshape(shape) % 259
         for every in (False, True):
@@ -46,13 +47,13 @@ def test_threads_share_the_tokens_of_a_model_that_lies_in_one_part(threads, monk
 
 
 def test_a_token_that_was_interrupted_holds_up_no_other(monkeypatch):
-    """The helpers have begun, and the caller never comes: they are let go, and the next token is whole."""
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    """The workers have begun, and the caller never comes: they are let go, and the next token is whole."""
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", 0)
     model = random_model(130, 200, 2, 7)
     engine, state, real = Engine(model, threads=3), Engine(model).initial_state(1), engine_file.read
     want = Engine(model).step(np.array([3]), state)
     for _ in range(3):
-        monkeypatch.setattr(engine_file, "read", lambda *told: interrupted() if told[-2] == 0 else real(*told))
+        monkeypatch.setattr(engine_file, "read", lambda *given: interrupted() if given[-2] == 0 else real(*given))
         with pytest.raises(KeyboardInterrupt):
             engine.step(np.array([3]), state)
         monkeypatch.setattr(engine_file, "read", real)
@@ -76,10 +77,10 @@ def in_time(function: Callable[[], object]) -> object:
 
 
 @pytest.mark.parametrize("pause_s", [0, 0.005])
-def test_each_helper_does_each_piece_of_work_once_and_ends_with_its_owner(pause_s):
+def test_each_worker_does_each_piece_of_work_once_and_ends_with_its_owner(pause_s):
     """Awake or asleep; each piece ends with a barrier, as it must."""
     before, arrivals, done = set(threading.enumerate()), np.zeros(3 * LINE, np.int64), []
-    helpers = Helpers(2)
+    pool = ThreadPool(2)
     begun = set(threading.enumerate()) - before
     assert len(begun) == 2
 
@@ -90,26 +91,26 @@ def test_each_helper_does_each_piece_of_work_once_and_ends_with_its_owner(pause_
 
     for piece in range(30):
         time.sleep(pause_s)
-        assert helpers.work(partial(work, piece)) == piece + 1
+        assert pool.run(partial(work, piece)) == piece + 1
         assert sorted(done) == [(piece, me) for me in range(3)]
         done.clear()
-    del helpers
+    del pool
     assert have_ended(begun)
 
 
-def test_a_helper_that_comes_late_leaves_no_work_out():
+def test_a_worker_that_comes_late_leaves_no_work_out():
     """As when the caller is interrupted before both have begun: one of them would wait for the other for ever."""
-    helpers, done = Helpers(2), {1: [], 2: []}
+    pool, done = ThreadPool(2), {1: [], 2: []}
 
     def work(piece: int, job: int, me: int) -> int:
         if me == 0:
-            return 0                         # not done: the helpers have not been waited for
+            return 0                         # not done: the workers have not been waited for
         time.sleep(0.001 * me)
         done[me].append(piece)
         return job
 
     for piece in range(20):
-        helpers.work(partial(work, piece))
+        pool.run(partial(work, piece))
     for _ in range(1000):
         if min(map(len, done.values())) == 20:
             break
@@ -117,24 +118,24 @@ def test_a_helper_that_comes_late_leaves_no_work_out():
     assert done == {1: list(range(20)), 2: list(range(20))}
 
 
-def test_a_job_that_comes_while_a_helper_falls_asleep_is_done():
-    helpers, woken = Helpers(1), threading.Event()
-    (helper,) = helpers._desk.helpers
-    fall_asleep = helper.awake.clear
+def test_a_job_that_comes_while_a_worker_falls_asleep_is_done():
+    pool, woken = ThreadPool(1), threading.Event()
+    (worker,) = pool._queue.workers
+    fall_asleep = worker.awake.clear
 
     def job_comes_first() -> None:
-        helper.awake.clear = fall_asleep
-        helpers._desk.put(lambda job, me: woken.set() or job)            # it looks as if nobody had to be woken
+        worker.awake.clear = fall_asleep
+        pool._queue.put(lambda job, me: woken.set() or job)            # it looks as if nobody had to be woken
         fall_asleep()
 
     time.sleep(0.05)                         # it sleeps, is woken, and falls asleep again
-    helper.awake.clear = job_comes_first
-    helpers._desk.put(lambda job, me: job)
+    worker.awake.clear = job_comes_first
+    pool._queue.put(lambda job, me: job)
     assert woken.wait(timeout=10)
 
 
 def test_an_engine_that_nobody_needs_is_let_go_with_its_threads(monkeypatch):
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", 0)
     before = set(threading.enumerate())
     engine = Engine(random_model(130, 200, 2, 7), threads=3)
     engine.read(np.array([[3, 4]]))
@@ -144,19 +145,19 @@ def test_an_engine_that_nobody_needs_is_let_go_with_its_threads(monkeypatch):
 
 
 def test_what_tokens_worked_on_is_let_go(monkeypatch):
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", 0)
     engine, states, after = Engine(random_model(130, 200, 2, 7), threads=3), [], None
     for _ in range(30):
         _, after = engine.read(np.array([[3, 4]]), after)
         states.append(weakref.ref(after))
     alive = sum(state() is not None for state in states)
-    assert alive <= 5                        # ours, and what each helper's last job from Python began with and made
+    assert alive <= 5                        # ours, and what each worker's last job from Python began with and made
 
 
 @pytest.mark.parametrize("pause_s", [0, 0.005])
-def test_helpers_that_are_awake_find_tokens_of_any_number_and_order(pause_s, monkeypatch):
-    """They are not told by Python: they find where the next arrays lie, and how large they are."""
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+def test_workers_that_are_awake_find_tokens_of_any_number_and_order(pause_s, monkeypatch):
+    """Python tells them nothing: they find where the next arrays lie, and how large they are."""
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", 0)
     model = random_model(130, 200, 2, 259)
     alone, together = Engine(model), Engine(model, threads=3)
     together.read(np.zeros((3, 21), np.int64))               # room for all that follow
@@ -174,7 +175,7 @@ def test_helpers_that_are_awake_find_tokens_of_any_number_and_order(pause_s, mon
 @pytest.mark.parametrize("threads", [1, 2])
 def test_callers_of_one_engine_wait_for_each_other(threads, monkeypatch):
     """The arrays it works in are the same for all of them."""
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", 0)
     model = random_model(300, 520, 2, 259)
     engine, texts = Engine(model, threads), [np.full((1, 60), token) for token in range(4)]
     wanted = [Engine(model).read(text)[0] for text in texts]
@@ -189,25 +190,25 @@ def have_ended(threads: set[threading.Thread]) -> bool:
     return not any(thread.is_alive() for thread in threads)
 
 
-def test_who_lingers_leaves_when_the_bell_rings_or_after_a_while():
-    bell = np.zeros(1, np.int64)
-    assert in_time(lambda: linger(bell, 0)) == 0             # it never rings
+def test_a_spin_wait_ends_when_the_doorbell_rings_or_after_a_while():
+    doorbell = np.zeros(1, np.int64)
+    assert in_time(lambda: spin_wait(doorbell, 0)) == 0             # it never rings
     for n in range(1, 20):
-        ring(bell, n)
-        assert in_time(partial(linger, bell, n - 1)) == n
+        ring(doorbell, n)
+        assert in_time(partial(spin_wait, doorbell, n - 1)) == n
 
 
 def test_only_what_is_worth_it_wakes_the_other_threads(monkeypatch):
     model, woken = random_model(64, 128, 1, 7), []
     engine = Engine(model, threads=2)
-    monkeypatch.setattr(engine._helpers, "work", woken.append)
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", engine._trits + 1)
+    monkeypatch.setattr(engine._pool, "run", woken.append)
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", engine._trits + 1)
     engine.step(np.array([1]), engine.initial_state(1))
     assert engine._trits == sum(each.trits.size for each in maps(model)) and not woken
 
 
 def test_a_wrong_token_is_refused_by_all_threads_and_the_next_one_is_read(monkeypatch):
-    monkeypatch.setattr(engine_file, "WORTH_A_TEAM", 0)
+    monkeypatch.setattr(engine_file, "WORTH_SHARING", 0)
     model = random_model(64, 128, 1, 7)
     engine, state = Engine(model, threads=2), Engine(model).initial_state(1)
     with pytest.raises(ValueError, match="whole numbers from 0 to 6"):

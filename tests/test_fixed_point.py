@@ -100,19 +100,19 @@ def test_the_compiled_sigmoid_and_silu_are_the_same_everywhere():
 
 @LAWS
 @given(st.integers(1, 40), st.integers(1, 3), st.sampled_from([fp.ACTIVATION, fp.MEMORY]), st.integers(0, 2**31))
-def test_compiled_quantising_gives_the_same_codes_and_worth(width, rows, bits, seed):
+def test_compiled_quantising_gives_the_same_codes_and_scale(width, rows, bits, seed):
     dice = np.random.default_rng(seed)
     x = dice.integers(-(1 << int(dice.integers(1, 25))), 1 << 24, size=(rows, width))
     x[0] = 0 if seed % 7 == 0 else x[0]
-    codes, worth = np.empty((rows, width), np.int8), np.empty(rows, np.int64)
-    parts, seen = ((0, width // 3), (width // 3, width)), np.empty((2, rows, 2), np.int64)
+    codes, code_scale = np.empty((rows, width), np.int8), np.empty(rows, np.int64)
+    parts, row_stats = ((0, width // 3), (width // 3, width)), np.empty((2, rows, 2), np.int64)
     for part, columns in enumerate(parts):                   # as two threads share the columns
-        compiled.measure(x, seen[part], *columns)
+        compiled.measure(x, row_stats[part], columns)
     for columns in parts:
-        compiled.quantise(x, compiled.smallest_square(bits), seen, codes, worth, *columns)
+        compiled.quantise(x, compiled.smallest_square(bits), row_stats, codes, code_scale, columns)
     want, largest = fp.codes(x)
     assert codes.tolist() == want.tolist()
-    assert worth.tolist() == fp.code_scale(largest, fp.root_mean_square(x, bits)).ravel().tolist()
+    assert code_scale.tolist() == fp.code_scale(largest, fp.root_mean_square(x, bits)).ravel().tolist()
 
 
 @LAWS
@@ -120,25 +120,25 @@ def test_compiled_quantising_gives_the_same_codes_and_worth(width, rows, bits, s
 def test_the_compiled_recurrence_and_gated_unit_are_the_same(width, time, seed):
     dice = np.random.default_rng(seed)
     sums = dice.integers(-40_000, 40_000, size=(time, 3 * width)).astype(np.int32)
-    worth = dice.integers(0, 1 << 21, size=time)
+    code_scale = dice.integers(0, 1 << 21, size=time)
     scales, biases = dice.integers(1, 1 << 22, size=3), dice.integers(-(1 << 14), 1 << 14, size=3 * width)
     h = dice.integers(-(1 << 18), 1 << 18, size=width)
-    mine, shown = h.copy(), np.empty((time, width), np.int64)
+    mine, gated = h.copy(), np.empty((time, width), np.int64)
     inner = np.empty((time, width), np.int64)
     stream = dice.integers(-(1 << 18), 1 << 18, size=(time, width))
     added = stream.copy()
     for column, end in ((0, width // 3), (width // 3, width)):           # columns of two parts,
         f, c, g = (np.ascontiguousarray(sums[:, k * width + column:k * width + end]) for k in range(3))
-        for own in ((0, (end - column) // 2), ((end - column) // 2, end - column)):          # and of two threads each
-            compiled.remember(np.hstack([f, c, g]), worth, scales, biases, mine, shown, column, *own)
-            compiled.gate_up(np.hstack([f, c]), worth, scales, biases, inner, column, *own)
-            compiled.add_rescaled(added, f, worth, scales[0], biases[:width], column, *own)
+        for own in ((column, (column + end) // 2), ((column + end) // 2, end)):              # and of two threads each
+            compiled.remember(np.hstack([f, c, g]), code_scale, scales, biases, mine, gated, column, own)
+            compiled.gate_up(np.hstack([f, c]), code_scale, scales, biases, inner, column, own)
+            compiled.add_rescaled(added, f, code_scale, scales[0], biases[:width], column, own)
     for t in range(time):
         f, c, g = (
-            fp.rescale(part[None], worth[t, None, None], int(scale)) + bias for part, scale, bias in
+            fp.rescale(part[None], code_scale[t, None, None], int(scale)) + bias for part, scale, bias in
             zip(sums[t].reshape(3, width), scales, biases.reshape(3, width), strict=True))
         h = fp.remember(fp.sigmoid(f), fp.silu(c), h[None])[0]
-        assert shown[t].tolist() == fp.shift(fp.sigmoid(g) * h, fp.GATE)[0].tolist()
+        assert gated[t].tolist() == fp.shift(fp.sigmoid(g) * h, fp.GATE)[0].tolist()
         wide = fp.silu(f) * c
         assert inner[t].tolist() == fp.shift(wide, 2 * fp.ACTIVATION - fp.MEMORY)[0].tolist()
         assert (added[t] - stream[t]).tolist() == f[0].tolist()

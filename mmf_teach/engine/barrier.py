@@ -23,12 +23,12 @@ from mmf_teach.engine.intrinsics.simd import element_address
 NEVER = 1 << 62                              # arrivals of a thread that nobody is to wait for
 LINE = 8                                     # numbers of a cache line
 PATIENCE = 4000                              # looks at the number before the core is offered to others
-AWAKE = 2 * PATIENCE                         # looks at a bell that does not ring: a millisecond or so
+SPINS = 2 * PATIENCE                         # looks at a doorbell that does not ring: a millisecond or so
 CAN_YIELD = hasattr(os, "sched_yield")       # a function of the C library on Linux and macOS
 
 
 @intrinsic
-def _publish(typing, array, index, number):
+def _store_release(typing, array, index, number):
     """Write an element of an array; whoever sees it sees all that was written before, too."""
     def code(context, builder, signature, arguments):
         array, index, number = arguments
@@ -39,7 +39,7 @@ def _publish(typing, array, index, number):
 
 
 @intrinsic
-def _look(typing, array, index):
+def _load_acquire(typing, array, index):
     """An element of an array as it is now in memory, not as it was read some time ago."""
     def code(context, builder, signature, arguments):
         address = element_address(context, builder, signature.args[0], *arguments)
@@ -48,7 +48,7 @@ def _look(typing, array, index):
 
 
 @intrinsic
-def _offer_core(typing):
+def _yield_core(typing):
     """Let the system run somebody else, where there is a function for it."""
     def code(context, builder, signature, arguments):
         if CAN_YIELD:
@@ -64,30 +64,30 @@ def wait_for_all(arrivals, me, threads):
     if threads == 1:
         return
     mine = arrivals[me * LINE] + 1
-    _publish(arrivals, me * LINE, mine)
+    _store_release(arrivals, me * LINE, mine)
     for other in range(threads):
         looks = 0
-        while _look(arrivals, other * LINE) < mine:
+        while _load_acquire(arrivals, other * LINE) < mine:
             looks += 1
             if looks > PATIENCE:
-                _offer_core()
+                _yield_core()
 
 
 @njit(cache=True, nogil=True)
-def ring(bell, job):
-    """Let those who look at `bell` know that this job has begun, and what stands beside its number is of this job."""
-    _publish(bell, 0, job)
+def ring(doorbell, job):
+    """Let those who wait at the doorbell know that this job has begun, and what stands beside its number is of it."""
+    _store_release(doorbell, 0, job)
 
 
 @njit(cache=True, nogil=True)
-def linger(bell, before):
+def spin_wait(doorbell, before):
     """The number of the job that has begun when it is another than `before`, or after a while."""
     looks = 0
-    while _look(bell, 0) == before and looks < AWAKE:
+    while _load_acquire(doorbell, 0) == before and looks < SPINS:
         looks += 1
         if looks > PATIENCE:
-            _offer_core()
-    return _look(bell, 0)
+            _yield_core()
+    return _load_acquire(doorbell, 0)
 
 
 @intrinsic

@@ -33,7 +33,8 @@ try:
 except ImportError:                          # Windows: there a folder's age alone must do
     fcntl = None
 
-SOURCES = "mmf_teach/engine", "mmf_teach/ternary", "hardware_sim/ternary_core"   # the latter two have its constants
+SOURCES = (                                  # all but the first have constants that compiled code takes in
+    "mmf_teach/engine/**/*.py", "mmf_teach/ternary/*.py", "hardware_sim/*.py", "hardware_sim/ternary_core/**/*.py")
 KEPT_S = 7 * 24 * 3600                       # seconds: so one can go back and forth between two branches
 _in_use: list[TextIO] = []                   # open files, whose locks end with this process
 
@@ -42,7 +43,7 @@ def digest(root: Path = ROOT) -> str:
     """The name of the folder: another one for each change that could make other machine code."""
     made_by = sys.version, numba.__version__, processor(), sorted(features())
     found = hashlib.sha256(repr(made_by).encode())
-    for path in sorted(path for folder in SOURCES for path in (root / folder).rglob("*.py")):
+    for path in sorted(path for pattern in SOURCES for path in root.glob(pattern)):
         found.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
     return found.hexdigest()[:16]
 

@@ -3,7 +3,16 @@
 Course    notebook 04, "Fast kernels"
 Equation  as in ternary/fixed_point.py, which defines every number here; these must equal them bit for bit
 
-Each function works on plain arrays that its caller reserved, so that a whole model can be one compiled function.
+Each function works on plain arrays that its caller reserved, so that a whole model can be one compiled function:
+
+    x, sums                  [rows, ...] activations, and the int32 sums of a product
+    codes, code_scale        [rows, in] int8, and [rows] int64: what one code of a row stands for
+    row_stats                [parts, rows, 2 or more] int64: each row's largest number and sum of squares, part by part
+    scale, bias              of a map: a whole number, and [out] int32
+    columns                  first and last of those that are worked on
+
+`sums` alone holds only the columns from `start` on. Columns are given as numbers, and not as slices, because the
+compiler uses vectors only where it can see that numbers lie side by side: hence seven and eight arguments.
 """
 
 import numpy as np
@@ -58,92 +67,94 @@ def silu(z):
 
 
 @njit(cache=True, nogil=True)
-def measure(x, seen, first, last):
-    """Into `seen` [rows, 2 or more]: what columns `first` to `last` of each row add to its maximum and its squares."""
+def measure(x, stats, columns):
+    """Into `stats` [rows, 2 or more]: what these columns of each row add to its maximum and its squares."""
+    first, last = columns
     for r in range(len(x)):
         row, largest, squares = x[r, first:last], np.int64(1), np.int64(0)
         for i in range(len(row)):
             value = np.int64(row[i])
             largest = max(largest, abs(value))
             squares += value * value
-        seen[r, 0], seen[r, 1] = largest, squares
+        stats[r, 0], stats[r, 1] = largest, squares
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def quantise(x, smallest, seen, codes, worth, first, last):
-    """Norm and absmax of each row of `x`: its int8 codes in columns `first` to `last`, and what one code is worth.
-
-    `seen` [parts, rows, 2 or more] is what was measured of all its columns, some in each part.
-    """
+def quantise(x, epsilon, row_stats, codes, code_scale, columns):
+    """Norm and absmax of each row of `x`: the codes of these columns, and their scale, from the whole row's stats."""
+    first, last = columns
     for r in range(len(x)):
         row, out, largest, squares = x[r, first:last], codes[r, first:last], np.int64(1), np.int64(0)
-        for part in range(len(seen)):
-            largest = max(largest, seen[part, r, 0])
-            squares += seen[part, r, 1]
+        for part in range(len(row_stats)):
+            largest = max(largest, row_stats[part, r, 0])
+            squares += row_stats[part, r, 1]
         inverse = (LARGEST << INVERSE) // largest
         for i in range(len(row)):
             out[i] = shift(row[i] * inverse, INVERSE)
-        mean = squares // x.shape[1] + smallest
+        mean = squares // x.shape[1] + epsilon
         rms = root(mean << (2 * ROOT)) if mean < LARGEST_MEAN else root(mean) << ROOT
-        worth[r] = (largest << (SCALE + ROOT)) // (LARGEST * rms)
+        code_scale[r] = (largest << (SCALE + ROOT)) // (LARGEST * rms)
 
 
 @njit(cache=True, nogil=True)
-def add_rescaled(x, sums, worth, scale, bias, column, first, last):
-    """x += the sums as activations, and the bias.
-
-    `sums` holds the columns from `column` on; of these only those from `first` to `last` are added, here and below.
-    """
-    own_bias = bias[column + first:column + last]
+def add_rescaled(x, sums, code_scale, scale, bias, start, columns):
+    """x += the sums as activations, and the bias."""
+    first, last = columns
+    own_bias = bias[first:last]
     for r in range(len(x)):
-        row, added = x[r, column + first:column + last], sums[r, first:last]
-        multiplier = (worth[r] * scale) >> SCALE
+        row, added = x[r, first:last], sums[r, first - start:last - start]
+        multiplier = (code_scale[r] * scale) >> SCALE
         for i in range(len(row)):
             row[i] += rescale(added[i], multiplier) + own_bias[i]
 
 
 @njit(cache=True, nogil=True)
-def scores_into(scores, sums, worth, scale, bias, column, first, last):
+def scores_into(scores, sums, code_scale, scale, bias, start, columns):
     """The same sums and bias as floats, exactly: whole activations, divided by a power of two."""
-    own_bias = bias[column + first:column + last]
+    first, last = columns
+    own_bias = bias[first:last]
     for r in range(len(scores)):
-        row, own = scores[r, column + first:column + last], sums[r, first:last]
-        multiplier = (worth[r] * scale) >> SCALE
+        row, own = scores[r, first:last], sums[r, first - start:last - start]
+        multiplier = (code_scale[r] * scale) >> SCALE
         for i in range(len(row)):
             row[i] = (rescale(own[i], multiplier) + own_bias[i]) * UNIT
 
 
 @njit(cache=True, nogil=True)
-def remember(sums, worth, scales, biases, memory, shown, column, first, last):
-    """One sequence through the recurrence: rows of `sums` hold f, c and g; `memory` is that before and after.
+def remember(sums, code_scale, scales, biases, h, gated, start, columns):
+    """One sequence through the recurrence: rows of `sums` hold f, c and g; `h` is the memory before and after.
 
-    `shown` is what the output gate lets through of each memory.
+    `gated` [rows, d] is what the output gate lets through of each memory. `scales` and `biases` are those of f, c and
+    g, one after the other.
     """
-    width, own, start, end = len(memory), sums.shape[1] // 3, column + first, column + last
-    h, b_f = memory[start:end], biases[start:end]
-    b_c, b_g = biases[width + start:width + end], biases[2 * width + start:2 * width + end]
+    first, last = columns
+    width, part, own = len(h), sums.shape[1] // 3, slice(first, last)
+    memory, b_f, b_c = h[own], biases[own], biases[width + first:width + last]
+    b_g = biases[2 * width + first:2 * width + last]
     for t in range(len(sums)):
-        f_sum, c_sum = sums[t, first:last], sums[t, own + first:own + last]
-        g_sum = sums[t, 2 * own + first:2 * own + last]
-        m_f, m_c = (worth[t] * scales[0]) >> SCALE, (worth[t] * scales[1]) >> SCALE
-        m_g = (worth[t] * scales[2]) >> SCALE
-        out = shown[t, start:end]
-        for i in range(len(h)):
+        f_sum, c_sum = sums[t, first - start:last - start], sums[t, part + first - start:part + last - start]
+        g_sum = sums[t, 2 * part + first - start:2 * part + last - start]
+        m_f, m_c = (code_scale[t] * scales[0]) >> SCALE, (code_scale[t] * scales[1]) >> SCALE
+        m_g = (code_scale[t] * scales[2]) >> SCALE
+        out = gated[t, first:last]
+        for i in range(len(memory)):
             f = sigmoid(rescale(f_sum[i], m_f) + b_f[i])
             c = silu(rescale(c_sum[i], m_c) + b_c[i])
             g = sigmoid(rescale(g_sum[i], m_g) + b_g[i])
-            h[i] = shift(f * h[i] + (ONE - f) * (c << (MEMORY - ACTIVATION)), GATE)
-            out[i] = shift(g * h[i], GATE)
+            memory[i] = shift(f * memory[i] + (ONE - f) * (c << (MEMORY - ACTIVATION)), GATE)
+            out[i] = shift(g * memory[i], GATE)
 
 
 @njit(cache=True, nogil=True)
-def gate_up(sums, worth, scales, biases, inner, column, first, last):
-    """The gated unit's inside: rows of `sums` hold gate and up."""
-    width, own, start, end = inner.shape[1], sums.shape[1] // 2, column + first, column + last
-    b_gate, b_up = biases[start:end], biases[width + start:width + end]
+def gate_up(sums, code_scale, scales, biases, inner, start, columns):
+    """The gated unit's inside: rows of `sums` hold gate and up, `scales` and `biases` are theirs."""
+    first, last = columns
+    width, part = inner.shape[1], sums.shape[1] // 2
+    b_gate, b_up = biases[first:last], biases[width + first:width + last]
     for r in range(len(inner)):
-        gate, up, out = sums[r, first:last], sums[r, own + first:own + last], inner[r, start:end]
-        m_gate, m_up = (worth[r] * scales[0]) >> SCALE, (worth[r] * scales[1]) >> SCALE
+        gate, up = sums[r, first - start:last - start], sums[r, part + first - start:part + last - start]
+        out = inner[r, first:last]
+        m_gate, m_up = (code_scale[r] * scales[0]) >> SCALE, (code_scale[r] * scales[1]) >> SCALE
         for i in range(len(out)):
             wide = silu(rescale(gate[i], m_gate) + b_gate[i])
             wide *= rescale(up[i], m_up) + b_up[i]

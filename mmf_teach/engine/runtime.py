@@ -20,10 +20,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mmf_teach.engine.barrier import LINE, NEVER, share
-from mmf_teach.engine.integer_model import COLUMNS, TOKENS_EACH, read
+from mmf_teach.engine.integer_model import COLUMNS, TOKENS_EACH, Call, Weights, Workspace, read
 from mmf_teach.engine.intrinsics.simd import aligned_empty
 from mmf_teach.engine.ternary_matmul.any_batch import KERNEL, workspaces
-from mmf_teach.engine.thread_pool import Helpers
+from mmf_teach.engine.thread_pool import ThreadPool
 from mmf_teach.files import write_file
 from mmf_teach.reference.integer_model import IntegerLinear, IntegerModel, State
 from mmf_teach.ternary import fixed_point as fp
@@ -31,7 +31,7 @@ from mmf_teach.ternary import fixed_point as fp
 AT_ONCE = 64                                 # tokens read together: their numbers stay in the second cache
 LARGEST_BATCH = 32
 ALIGNED = 32                                 # words; every matrix begins at a cache line
-WORTH_A_TEAM = 1 << 25                       # trits times tokens; below, waking the others takes longer than the work
+WORTH_SHARING = 1 << 25                      # trits times tokens; below, waking the others takes longer than the work
 
 
 class Engine:
@@ -45,32 +45,33 @@ class Engine:
         if threads < 1:
             raise ValueError(f"work is done by one thread or more, not {threads}")
         self.blocks, (self.vocabulary, self.width) = len(model.blocks), model.embedding.shape
-        self.deep = len(model.blocks[0].to_gate.trits)
+        self._inner = len(model.blocks[0].to_gate.trits)
         groups = [
             group for block in model.blocks for group in (
                 (block.to_f, block.to_c, block.to_g), (block.to_o,), (block.to_gate, block.to_up), (block.to_down,))]
         groups.append((model.head,))
-        self._trits = sum(each.trits.size for group in groups for each in group)
-        self.weights, starts = _arena(groups, threads if self._trits >= WORTH_A_TEAM else 1)
-        heads = np.pad(starts[:, -2:], ((0, 0), (0, 3)))
-        self._starts = np.stack(
-            [*(starts[:, 4 * n:4 * n + 5] for n in range(self.blocks)), heads], axis=1)      # [parts, blocks + 1, 5]
         maps = [[each for group in groups[n:n + 4] for each in group] for n in range(0, 4 * self.blocks, 4)]
-        self._scales = np.array([*([each.scale for each in own] for own in maps), [model.head.scale] + [0] * 6])
-        self._biases = _rows([*(np.concatenate([each.bias for each in own]) for own in maps), model.head.bias])
-        self._embedding = model.embedding.astype(np.int32)
-        self._threads, self._helpers = threads, Helpers(threads - 1) if threads > 1 else None
-        self._shared, self._one_caller = self._room(1), threading.Lock()
-        self._scratches = [workspaces(max(self.width, self.deep)) for _ in range(threads)]
+        self._trits = sum(each.trits.size for group in groups for each in group)
+        packed, starts = _arena(groups, threads if self._trits >= WORTH_SHARING else 1)
+        heads = np.pad(starts[:, -2:], ((0, 0), (0, 3)))
+        self._weights = Weights(
+            model.embedding.astype(np.int32), packed,
+            np.stack([*(starts[:, 4 * n:4 * n + 5] for n in range(self.blocks)), heads], axis=1),
+            np.array([*([each.scale for each in own] for own in maps), [model.head.scale] + [0] * 6]),
+            _rows([*(np.concatenate([each.bias for each in own]) for own in maps), model.head.bias]))
+        self._threads, self._pool = threads, ThreadPool(threads - 1) if threads > 1 else None
+        self._workspace, self._one_caller = self._reserve(1), threading.Lock()
+        self._kernel_workspaces = [workspaces(max(self.width, self._inner)) for _ in range(threads)]
         digest = hashlib.sha256()
-        for array in (self._scales, self._embedding, *(each.trits for group in groups for each in group)):
+        for array in (
+                self._weights.scales, self._weights.embedding, *(each.trits for group in groups for each in group)):
             digest.update(np.ascontiguousarray(array))
         self.fingerprint = digest.hexdigest()
 
     @property
     def weight_bytes(self) -> int:
         """Bytes of packed trits that one token reads."""
-        return self.weights.nbytes
+        return self._weights.packed.nbytes
 
     def initial_state(self, batch: int) -> State:
         """Nothing remembered yet. ValueError for a batch that is not 1 to 32."""
@@ -80,7 +81,7 @@ class Engine:
 
     def step(self, tokens: Int[ndarray, "b"], state: State) -> tuple[Int64[ndarray, "b v"], State]:
         """Read one token of each sequence; return the scores of the next (activations), and the new state."""
-        scores, after = self._through(np.asarray(tokens)[:, None], state, every=False)
+        scores, after = self._run(np.asarray(tokens)[:, None], state, every=False)
         return (scores[:, 0] * (1 << fp.ACTIVATION)).astype(np.int64), after
 
     def read(
@@ -94,7 +95,7 @@ class Engine:
         state = self.initial_state(len(tokens)) if state is None else state
         parts, span = [], max(1, AT_ONCE // max(1, len(tokens)))
         for first in range(0, tokens.shape[1], span):
-            scores, state = self._through(tokens[:, first:first + span], state, every)
+            scores, state = self._run(tokens[:, first:first + span], state, every)
             parts = [*parts, scores] if every else [scores]
         if not parts:
             raise ValueError("there must be at least one token to read")
@@ -117,40 +118,33 @@ class Engine:
         self._require_state(state, state.shape[1] if state.ndim == 3 else 0)
         return state
 
-    def _through(self, tokens: ndarray, state: State, every: bool) -> tuple[Float64[ndarray, "b t v"], State]:
+    def _run(self, tokens: ndarray, state: State, every: bool) -> tuple[Float64[ndarray, "b t v"], State]:
+        """Through the model with all threads, where that pays: each calls the same function with its own number."""
         batch, time = tokens.shape
         self._require_state(state, batch)
-        state = state if state.flags.carray else state.copy()        # else all would be compiled anew for such an array
-        after, scores = np.empty(state.shape, np.int64), np.empty((batch, time if every else 1, self.vocabulary))
+        refusal = ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
+        if tokens.dtype.kind not in "iu":
+            raise refusal
+        call = Call(
+            np.array(tokens, np.int64, order="C"),
+            state if state.flags.carray else state.copy(),   # else all would be compiled anew for such an array
+            np.empty(state.shape, np.int64), np.empty((batch, time if every else 1, self.vocabulary)))
+        threads, parts = self._threads, len(self._weights.starts)
+        if tokens.size * self._trits < WORTH_SHARING or (parts < threads and tokens.size < TOKENS_EACH * threads):
+            threads = 1                      # too little work, or one part of the model and too few tokens to share
         with self._one_caller:
-            if tokens.dtype.kind not in "iu" or not self._together(
-                    np.array(tokens, np.int64, order="C"), state, after, scores):
-                raise ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
-        return scores, after
-
-    def _together(self, tokens: ndarray, state: State, after: State, scores: ndarray) -> bool:
-        """Through the model with all threads, where that pays: each calls the same function with its own number."""
-        threads = self._threads if tokens.size * self._trits >= WORTH_A_TEAM else 1
-        if len(self._starts) < threads and tokens.size < TOKENS_EACH * threads:
-            threads = 1                      # the model lies in one part, and there are not enough tokens to share
-        if tokens.size > len(self._shared[0]):
-            self._shared = self._room(tokens.size)
-        told = (                             # and not this engine: a helper that waits keeps what it worked on last
-            tokens, state, after, scores, self._embedding, self.weights, self._starts, self._scales, self._biases,
-            self._shared)
-        rooms = self._scratches
-
-        def part(job: int, me: int) -> int:
-            return read(*told, rooms[me], job, me, threads)
-
-        if threads == 1:
-            return part(1, 0) > 0
-        try:
-            return self._helpers.work(part) > 0
-        except BaseException:                # interrupted: nobody is to wait for us, and nobody to use these arrays
-            *_, arrivals, _ = self._shared
-            arrivals[0], self._shared = NEVER, self._room(1)
-            raise
+            if tokens.size > len(self._workspace.x):
+                self._workspace = self._reserve(tokens.size)
+            arrays, own = (call, self._weights, self._workspace), self._kernel_workspaces
+            try:                             # not through `self`: a worker that waits keeps what it worked on last
+                done = read(*arrays, own[0], 1, 0, 1) if threads == 1 else self._pool.run(
+                    lambda job, me: read(*arrays, own[me], job, me, threads))
+            except BaseException:            # interrupted: nobody is to wait for us, and nobody to use these arrays
+                self._workspace.arrivals[0], self._workspace = NEVER, self._reserve(1)
+                raise
+        if not done:
+            raise refusal
+        return call.scores, call.after
 
     def _require_state(self, state: State, batch: int) -> None:
         if not 1 <= batch <= LARGEST_BATCH:
@@ -159,19 +153,18 @@ class Engine:
         if state.shape != wanted or state.dtype != np.int64:
             raise ValueError(f"the state must be int64 of shape {wanted}, not {state.dtype} of {state.shape}")
 
-    def _room(self, rows: int) -> tuple[ndarray, ...]:
+    def _reserve(self, rows: int) -> Workspace:
         """Arrays that all threads work in, for so many tokens at once; no cache line holds two threads' columns."""
-        widest = max(3 * self.width, 2 * self.deep, self.vocabulary)
+        widest = max(3 * self.width, 2 * self._inner, self.vocabulary)
         shapes = [
-            *(((rows, columns), np.int64) for columns in (self.width, self.width, self.deep)),
-            *(((rows, columns), np.int8) for columns in (self.width, self.deep)),
-            ((len(self._starts), rows * widest), np.int32),
+            *(((rows, columns), np.int64) for columns in (self.width, self.width, self._inner)),
+            *(((rows, columns), np.int8) for columns in (self.width, self._inner)),
+            ((len(self._weights.starts), rows * widest), np.int32),
             ((self._threads, -(-rows // LINE) * LINE), np.int64), ((self._threads, rows, LINE), np.int64),
             ((self._threads * LINE,), np.int64), ((LINE,), np.int64)]
-        room = tuple(aligned_empty(math.prod(shape), dtype).reshape(shape) for shape, dtype in shapes)
-        for counters in room[-2:]:           # arrivals, and a bell with what stands beside it
-            counters[:] = 0
-        return room
+        workspace = Workspace(*(aligned_empty(math.prod(shape), dtype).reshape(shape) for shape, dtype in shapes))
+        workspace.arrivals[:] = workspace.doorbell[:] = 0
+        return workspace
 
 
 def _arena(groups: list[tuple[IntegerLinear, ...]], parts: int) -> tuple[ndarray, Int64[ndarray, "parts starts"]]:

@@ -28,7 +28,7 @@ SETTLING_S = 0.015                           # so long the reading threads look 
 PROMPT = 256                                 # tokens read at once, as when a prompt is read
 
 
-def random_model(width: int, deep: int, blocks: int, vocabulary: int, seed: int = 0) -> IntegerModel:
+def random_model(width: int, inner: int, blocks: int, vocabulary: int, seed: int = 0) -> IntegerModel:
     """An integer model of any shape with trits at random, and scales that keep its numbers near one."""
     dice = np.random.default_rng(seed)
 
@@ -36,7 +36,7 @@ def random_model(width: int, deep: int, blocks: int, vocabulary: int, seed: int 
         trits = dice.integers(-1, 2, (out, inputs), dtype=np.int8)
         return IntegerLinear(trits, int(2**24 / inputs**0.5), np.zeros(out, np.int64))
 
-    shapes = [(width, width)] * 4 + [(deep, width)] * 2 + [(width, deep)]
+    shapes = [(width, width)] * 4 + [(inner, width)] * 2 + [(width, inner)]
     embedding = dice.integers(-ONE, ONE, (vocabulary, width))
     stack = [IntegerBlock(*(linear(*shape) for shape in shapes)) for _ in range(blocks)]
     return IntegerModel(embedding, stack, linear(vocabulary, width))
@@ -82,7 +82,7 @@ def rows_of(name: str, model: IntegerModel, quick: bool, effort: Effort, report:
     for threads in thread_counts(quick):
         report(f"{name}, {threads} thread{'s' * (threads > 1)}")
         engine = Engine(model, threads)
-        words = engine.weights.view(np.uint64)
+        words = engine._weights.packed.view(np.uint64)
         exact = is_exact(model, engine)
         state = "warm" if words.nbytes < last_level_cache_bytes() // 2 else "cold"
         dense = torch_step(model, torch.bfloat16, threads, effort)

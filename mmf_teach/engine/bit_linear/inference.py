@@ -1,14 +1,21 @@
 """BitLinear in one compiled call: what the norm, the codes and the sums write stays in the cache and is gone.
 
 Course    notebook 04, "Fast kernels"
+<<<<<<< HEAD
 Equation  y = (C · Tᵀ) · (s_x · s_w),   C, s_x = absmax(x / rms(x)): reference/bit_linear.py, operation by operation
+=======
+Equation  as in reference/bit_linear.py, step by step:  y = (C · Tᵀ) · (s_x · s_w),   C, s_x = absmax(x / rms(x))
+>>>>>>> w-engine
 
 Each token is read from memory once: the mean square and the maximum are found in one pass, and the codes are made
 while the token is still in the innermost cache. Up to 32 tokens at a time are multiplied and scaled, so nothing but x,
-the packed weights and y is moved (traffic.py counts it).
+the packed weights and y is moved (cost/bit_linear_bytes.py counts it).
 
 The sums are exact for the codes. The codes are the reference's but for the rounding of the mean square, which is
 added up in another order: where x / s_x comes within 1e-4 of a half, a code may differ by 1.
+
+Compiled functions take `x` [b, in] and `y` [b, out] float32, `weights` and `workspaces` as ternary_matmul/kernel.py has
+them, one workspace of the kernel for few tokens and one of that for many; threads bring a row of each.
 """
 
 import numpy as np
@@ -20,7 +27,11 @@ from mmf_teach.engine.ternary_matmul.any_batch import KERNEL, KERNEL_OF_MANY, pr
 from mmf_teach.engine.ternary_matmul.kernel import WORTH_SHARING, Packed, in_threads, threads_can_share
 from mmf_teach.ternary.quantise import SMALLEST
 
+<<<<<<< HEAD
 EPSILON = np.float32(1e-6)                   # as in reference/rms_norm.py
+=======
+EPSILON = np.float32(1e-6)                   # as in the reference
+>>>>>>> w-engine
 INFINITY_BITS = 0x7F800000                   # of a float32: all numbers have smaller bits, NaN has larger ones
 TOKENS = 32                                  # worked on together: their sums stay in the second cache
 ROWS = 128                                   # threads share out rows of the matrix in pieces of so many
@@ -54,8 +65,9 @@ def quantise_token(x, codes):
 
 
 @njit(cache=True, nogil=True)
-def rows_into(x, weights, w_scale, for_few, for_many, y, first, last):
-    """Rows `first` to `last` of the layer's output; False when an input is NaN or infinity."""
+def rows_into(x, weights, w_scale, workspaces, y, rows):
+    """Some rows, from the first to the last, of the layer's output; False when an input is NaN or infinity."""
+    first, last = rows
     together = min(TOKENS, len(x))
     codes, scales = np.empty((together, x.shape[1]), np.int8), np.empty(together, np.float32)
     sums = np.empty((together, y.shape[1]), np.int32)
@@ -65,7 +77,7 @@ def rows_into(x, weights, w_scale, for_few, for_many, y, first, last):
             scales[b] = quantise_token(x[b0 + b], codes[b])
             if np.isnan(scales[b]):
                 return False
-        product_into(weights, codes[:tokens], sums[:tokens], (for_few, for_many), first, last)
+        product_into(weights, codes[:tokens], sums[:tokens], workspaces, first, last)
         for b in range(tokens):
             scale, mine, out = scales[b] * w_scale, sums[b, first:last], y[b0 + b, first:last]
             for row in range(len(out)):
@@ -80,7 +92,7 @@ def rows_by_threads(x, weights, w_scale, for_few, for_many, y):
     finite = 0
     for t in prange(threads):
         first, last = t * pieces // threads * ROWS, (t + 1) * pieces // threads * ROWS
-        finite += rows_into(x, weights, w_scale, for_few[t], for_many[t], y, first, last)
+        finite += rows_into(x, weights, w_scale, (for_few[t], for_many[t]), y, (first, last))
     return finite == threads
 
 
@@ -105,7 +117,7 @@ def bit_linear(
     y, w_scale = np.empty((len(x), outputs), np.float32), np.float32(w_scale)
     for_few, for_many = KERNEL.workspaces(inputs, threads), KERNEL_OF_MANY.workspaces(inputs, threads)
     if threads == 1:
-        finite = rows_into(x, packed.weights, w_scale, for_few[0], for_many[0], y, 0, outputs)
+        finite = rows_into(x, packed.weights, w_scale, (for_few[0], for_many[0]), y, (0, outputs))
     else:
         finite = in_threads(threads, rows_by_threads, x, packed.weights, w_scale, for_few, for_many, y)
     if not finite:

@@ -12,8 +12,9 @@ A compiled kernel is four functions over plain arrays, which other compiled func
 `trits` [rows, in] int8 are some rows of a matrix that has `outputs` in all. `weights` is the packed matrix alone, of
 count(outputs, inputs) words of the kernel's own type, or that slice of an array that holds many; `codes` [b, in] int8
 and `sums` [b, out] int32 are whole and in C order; `workspace` is what workspace(inputs) returns, and whatever stands
-in it is overwritten; `by_rows` says whether threads share the matrix or the tokens. They check nothing and reserve
-nothing. All that checks is here.
+in it is overwritten; `by_rows` says whether threads share the matrix or the tokens. They take numbers and arrays and no
+records, of which one would have to be made for every product; check nothing; and reserve nothing. All that checks is
+here.
 
 No two compiled kernels have the same types of weights and workspace: so code that calls the chosen one is compiled,
 and kept, for each choice apart.
