@@ -240,7 +240,7 @@ def test_memory_answers_in_order_a_beat_a_cycle():
     assert [one.data & 255 for one in responses[1:4]] == [255, 24, 0], "what is written in the same cycle is read"
 
 
-def test_co_simulation_by_hand_says_what_differs(capsys, monkeypatch):
+def test_the_command_says_what_differs(capsys, monkeypatch):
     assert command.main(["--machines", "1", "--programs", "1"]) == 0
     assert "no difference" in capsys.readouterr().out
     monkeypatch.setattr(cosim, "FixedLatencyMemory", SlowMemory)
