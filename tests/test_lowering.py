@@ -26,7 +26,7 @@ from hardware_sim.ternary_core.units import load_store, tmatmul
 from hardware_sim.ternary_core.weights import in_tiles, lower_model, maps_of
 from mmf_teach.cost.sizes import sizes
 from mmf_teach.engine.ternary_core import scoreboard as compiled
-from mmf_teach.engine.ternary_core.values import Compiled
+from mmf_teach.engine.ternary_core.values import CompiledCore
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.integer import integer_model
@@ -79,7 +79,7 @@ def golden(machine):
 
 def fast(machine):
     def core(lowered, memory):
-        own = Compiled(machine, memory, decode(lowered.program))
+        own = CompiledCore(machine, memory, decode(lowered.program))
 
         def run(token):
             own.run(token)

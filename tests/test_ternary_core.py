@@ -24,7 +24,7 @@ from hardware_sim.ternary_core.read_stream import Stream, stream
 from hardware_sim.ternary_core.units import load_store, norm, rowwise, tmatmul
 from hardware_sim.trace import moved, total_cycles
 from mmf_teach.engine.ternary_core import scoreboard as compiled
-from mmf_teach.engine.ternary_core.values import Compiled, _root
+from mmf_teach.engine.ternary_core.values import CompiledCore, _root
 from mmf_teach.ternary import fixed_point as fp
 
 SMALL = Machine(d=16, lanes=8, row_lanes=4, port_bytes=8, burst_bytes=16, outstanding=3, read_latency=5)
@@ -275,7 +275,7 @@ def test_what_does_not_fit_into_a_register_is_cut_and_counted():
 def test_a_token_chooses_its_row():
     memory = np.concatenate([load_store.store(np.full(16, row)) for row in range(6)])
     program = [Instruction("ldx", {"y": 0, "@": 64, "n": 32}), Instruction("end")]
-    golden, fast = Golden(SMALL, memory), Compiled(SMALL, memory, decode(program))
+    golden, fast = Golden(SMALL, memory), CompiledCore(SMALL, memory, decode(program))
     golden.run(program, token=2)
     fast.run(2)
     assert (golden.registers[0] == 5).all() and (fast.registers[0] == 5).all()
@@ -292,7 +292,7 @@ def test_the_compiled_core_leaves_the_golden_numbers_whatever_the_program(seed):
     tiles = {i["@"] for i in program if OPERATIONS[i.mnemonic].unit == TMATMUL}
     program = [i for i in program if i.mnemonic != "sv" or i["@"] not in tiles]      # trits are constant
     memory, token = random_memory(dice, machine), int(dice.integers(3))
-    golden, fast = Golden(machine, memory.copy()), Compiled(machine, memory.copy(), decode(program))
+    golden, fast = Golden(machine, memory.copy()), CompiledCore(machine, memory.copy(), decode(program))
     for _ in range(2):                       # the second time registers are not zero
         golden.run(program, token)
         fast.run(token)
@@ -315,7 +315,7 @@ def test_programs_that_this_machine_cannot_run_are_refused_and_never_crash(seed,
                                  if n in ends and not dice.integers(12) else v for n, v in i.operands.items()})
         for i in random_program(dice, 6, SMALL) if i.mnemonic != "sv"]
     told, left = [], []
-    for make in (lambda: Golden(SMALL, memory.copy()), lambda: Compiled(SMALL, memory.copy(), decode(program))):
+    for make in (lambda: Golden(SMALL, memory.copy()), lambda: CompiledCore(SMALL, memory.copy(), decode(program))):
         try:
             core = make()
             core.run(program, token) if isinstance(core, Golden) else core.run(token)
@@ -328,7 +328,7 @@ def test_programs_that_this_machine_cannot_run_are_refused_and_never_crash(seed,
 
 def test_compiled_code_is_given_no_address_between_numbers():
     with pytest.raises(ValueError, match="a multiple of 4"):
-        Compiled(SMALL, np.zeros(256, np.uint8), decode([Instruction("ldv", {"y": 0, "@": 6})]))
+        CompiledCore(SMALL, np.zeros(256, np.uint8), decode([Instruction("ldv", {"y": 0, "@": 6})]))
 
 
 def test_random_programs_do_saturate():

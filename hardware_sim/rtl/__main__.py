@@ -1,4 +1,4 @@
-"""Co-simulation by hand: every difference between circuit and model, on random programs or on a trained model.
+"""Co-simulation on the command line: all differences between circuit and model, on random programs or a trained model.
 
     python -m hardware_sim.rtl --width 16 --machines 4 --programs 10 --seed 1
     python -m hardware_sim.rtl --shipped 3         three tokens of the shipped model on the preset's circuit; needs

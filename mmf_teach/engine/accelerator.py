@@ -15,7 +15,7 @@ from hardware_sim.ternary_core.decode import decode
 from hardware_sim.ternary_core.machine import TERNARY_CORE, Machine
 from hardware_sim.ternary_core.weights import lower_model
 from mmf_teach.engine.ternary_core.scoreboard import Timing, time
-from mmf_teach.engine.ternary_core.values import Compiled
+from mmf_teach.engine.ternary_core.values import CompiledCore
 from mmf_teach.ternary import fixed_point as fp
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Accelerator:
         self.lowered, memory = lower_model(model, machine)
         check(self.lowered.program, self.lowered.map, machine)
         self._table = decode(self.lowered.program)
-        self.core = Compiled(machine, memory, self._table)
+        self.core = CompiledCore(machine, memory, self._table)
         layout = self.lowered.layout
         numbers = memory.view("<i4")
         self._scores = numbers[layout.scores.start // 4:layout.scores.end // 4][:self.vocabulary]

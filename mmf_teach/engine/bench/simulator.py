@@ -91,9 +91,9 @@ def is_exact(model: IntegerModel, fast: Accelerator, tokens: int = 3) -> bool:
     return bool(same)
 
 
-def lowering_row(width: int, deep: int, blocks: int, vocabulary: int, machine: Machine = WIDE) -> Row:
+def lowering_row(width: int, inner: int, blocks: int, vocabulary: int, machine: Machine = WIDE) -> Row:
     """A program and a memory image from a model with random weights. One sample: it takes seconds."""
-    model = random_model(width, deep, blocks, vocabulary)
+    model = random_model(width, inner, blocks, vocabulary)
     began = time.perf_counter()
     lowered, memory = lower_model(model, machine)
     taken = Time((time.perf_counter() - began) * 1e6, samples=1, disturbed=0)

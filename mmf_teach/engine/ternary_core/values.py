@@ -14,6 +14,7 @@ from numba import njit
 from numpy import ndarray
 
 from hardware_sim.ternary_core.decode import NUMBER, Table
+from hardware_sim.ternary_core.golden import HIGH, LOW
 from hardware_sim.ternary_core.machine import Machine
 from hardware_sim.ternary_core.units import norm, tmatmul
 from hardware_sim.ternary_core.units.rowwise import MIXED, ONE
@@ -24,7 +25,6 @@ from mmf_teach.ternary import fixed_point as fp
 
 KERNEL = best()                              # compiled code tells kernels apart by the types of their arrays
 product_into = KERNEL.product_into
-LOW, HIGH = -(1 << 31), (1 << 31) - 1
 LDV, LDX, SV, ADD, SUB, MUL, SIG, MIX, CLR, ACC, FIN, CODE, RESC, TMM, TMA = (
     NUMBER[mnemonic] for mnemonic in
     ("ldv", "ldx", "sv", "add", "sub", "mul", "sig", "mix", "clr", "acc", "fin", "code", "resc", "tmm", "tma"))
@@ -35,7 +35,7 @@ GATE = fp.GATE
 SMALLEST = np.array([smallest_square(bits) if bits >= 10 else 0 for bits in range(21)])      # ε, by bits
 
 
-class Compiled:
+class CompiledCore:
     """One core with its program: memory, registers and the norm's four numbers as in Golden.
 
     Matrices are read once, before the first token: a program that stores into one is refused by check.py.
@@ -132,7 +132,7 @@ def _run(
 ) -> int:
     """How many elements saturated; -1, and stopped there, when a vector lies beyond the end of the memory.
 
-    Nine arguments, for compiled code is given arrays and not the object that holds them: those of `Compiled`.
+    Nine arguments, for compiled code is given arrays and not the object that holds them: those of `CompiledCore`.
     """
     d, lost = registers.shape[1], 0
     for i in range(len(table)):
