@@ -45,7 +45,7 @@ class TestFile:
     def limit_s(self, tests: Iterable[str]) -> float:
         """The longest that these tests may take."""
         compiles = COMPILING_S if any("/engine/" in name for name in self.for_all) else STARTING_S
-        return compiles + LONGER * (self.loading_s + sum(self.tests[test][0] for test in tests))
+        return compiles + 3 * self.loading_s + LONGER * sum(self.tests[test][0] for test in tests)
 
     def loads(self, file: str) -> dict[str, float]:
         """The tests for which a file of ours is imported."""
