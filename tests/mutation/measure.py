@@ -21,7 +21,7 @@ from tests.mutation.recorder import SINK, Recorder, functions_with_a_memory
 LONGEST_S = 1800                             # for a whole file
 LONGER = 10                                  # times as long as without a mutant: it hangs
 STARTING_S = 5                               # more than that, on a busy machine
-COMPILING_S = 120                            # in a copy whose compiled code is not there yet
+COMPILING_S = 240                            # in a copy whose compiled code is not there yet
 RESULT = ".mutation.json"
 
 
