@@ -4,6 +4,7 @@ Loading them takes three seconds, which a mutant would otherwise pay; of our own
 fork. Examples that hypothesis draws are the same each time. Types and shapes are checked where beartype is installed.
 """
 
+import gc
 import importlib
 import os
 import re
@@ -15,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from tests.mutation.recorder import SINK
@@ -38,9 +40,11 @@ CRASHED = 70                                 # exit code of a process in which n
 def load_before() -> None:
     """Load what others have written; what is not installed is done without."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    for name in LOADED_BEFORE:
+    plugins = [entry.module for entry in entry_points(group="pytest11")]
+    for name in (*LOADED_BEFORE, *plugins):
         with suppress(ImportError):
             importlib.import_module(name)
+    gc.freeze()                              # what is loaded is not looked through again in every fork
 
 
 def copy_project(root: Path, to: Path) -> None:

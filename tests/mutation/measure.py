@@ -21,7 +21,7 @@ from tests.mutation.recorder import SINK, Recorder, functions_with_a_memory
 LONGEST_S = 1800                             # for a whole file
 LONGER = 10                                  # times as long as without a mutant: it hangs
 STARTING_S = 5                               # more than that, on a busy machine
-COMPILING_S = 120                            # in a copy whose compiled code is not there yet
+COMPILING_S = 240                            # in a copy whose compiled code is not there yet
 RESULT = ".mutation.json"
 
 
@@ -45,7 +45,7 @@ class TestFile:
     def limit_s(self, tests: Iterable[str]) -> float:
         """The longest that these tests may take."""
         compiles = COMPILING_S if any("/engine/" in name for name in self.for_all) else STARTING_S
-        return compiles + LONGER * (self.loading_s + sum(self.tests[test][0] for test in tests))
+        return compiles + 3 * self.loading_s + LONGER * sum(self.tests[test][0] for test in tests)
 
     def loads(self, file: str) -> dict[str, float]:
         """The tests for which a file of ours is imported."""

@@ -117,4 +117,4 @@ def record_this_process() -> None:
         with open(sink, "a", encoding="utf-8") as file:
             file.write(f"{name}\n")
 
-    Recorder(Path(root), packages.split(","), said).start()
+    Recorder(Path(root), packages.split(","), said=said).start()
