@@ -1,11 +1,7 @@
 """BitLinear in one compiled call: what the norm, the codes and the sums write stays in the cache and is gone.
 
 Course    notebook 04, "Fast kernels"
-<<<<<<< HEAD
 Equation  y = (C · Tᵀ) · (s_x · s_w),   C, s_x = absmax(x / rms(x)): reference/bit_linear.py, operation by operation
-=======
-Equation  as in reference/bit_linear.py, step by step:  y = (C · Tᵀ) · (s_x · s_w),   C, s_x = absmax(x / rms(x))
->>>>>>> w-engine
 
 Each token is read from memory once: the mean square and the maximum are found in one pass, and the codes are made
 while the token is still in the innermost cache. Up to 32 tokens at a time are multiplied and scaled, so nothing but x,
@@ -27,11 +23,7 @@ from mmf_teach.engine.ternary_matmul.any_batch import KERNEL, KERNEL_OF_MANY, pr
 from mmf_teach.engine.ternary_matmul.kernel import WORTH_SHARING, Packed, in_threads, threads_can_share
 from mmf_teach.ternary.quantise import SMALLEST
 
-<<<<<<< HEAD
 EPSILON = np.float32(1e-6)                   # as in reference/rms_norm.py
-=======
-EPSILON = np.float32(1e-6)                   # as in the reference
->>>>>>> w-engine
 INFINITY_BITS = 0x7F800000                   # of a float32: all numbers have smaller bits, NaN has larger ones
 TOKENS = 32                                  # worked on together: their sums stay in the second cache
 ROWS = 128                                   # threads share out rows of the matrix in pieces of so many
