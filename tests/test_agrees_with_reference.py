@@ -2,7 +2,7 @@
 
 Here: products, layers in torch, scans, whole models. Each with a test file of its own: compiled products
 (test_ternary_matmul.py), the fused BitLinear (test_fused_bit_linear.py), both quantisers (test_quantise.py), the
-integer runtime (test_engine.py), the machine (test_lowering.py, test_machine_engine.py).
+integer runtime (test_engine.py), the machine (test_lowering.py, test_accelerator.py).
 """
 
 import subprocess
