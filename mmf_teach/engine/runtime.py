@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mmf_teach.engine.barrier import LINE, NEVER, share
-from mmf_teach.engine.integer_model import COLUMNS, TOKENS_EACH, Call, Weights, Workspace, read
+from mmf_teach.engine.integer_model import COLUMNS, TOKENS_EACH, Weights, Workspace, read
 from mmf_teach.engine.intrinsics.simd import aligned_empty
 from mmf_teach.engine.ternary_matmul.any_batch import KERNEL, workspaces
 from mmf_teach.engine.thread_pool import ThreadPool
@@ -122,29 +122,27 @@ class Engine:
         """Through the model with all threads, where that pays: each calls the same function with its own number."""
         batch, time = tokens.shape
         self._require_state(state, batch)
-        refusal = ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
-        if tokens.dtype.kind not in "iu":
-            raise refusal
-        call = Call(
-            np.array(tokens, np.int64, order="C"),
-            state if state.flags.carray else state.copy(),   # else all would be compiled anew for such an array
-            np.empty(state.shape, np.int64), np.empty((batch, time if every else 1, self.vocabulary)))
-        threads, parts = self._threads, len(self._weights.starts)
-        if tokens.size * self._trits < WORTH_SHARING or (parts < threads and tokens.size < TOKENS_EACH * threads):
+        state = state if state.flags.carray else state.copy()        # else all would be compiled anew for such an array
+        after, scores = np.empty(state.shape, np.int64), np.empty((batch, time if every else 1, self.vocabulary))
+        threads, parts, rows = self._threads, len(self._weights.starts), tokens.size
+        if rows * self._trits < WORTH_SHARING or (parts < threads and rows < TOKENS_EACH * threads):
             threads = 1                      # too little work, or one part of the model and too few tokens to share
         with self._one_caller:
-            if tokens.size > len(self._workspace.x):
-                self._workspace = self._reserve(tokens.size)
-            arrays, own = (call, self._weights, self._workspace), self._kernel_workspaces
+            if rows > len(self._workspace.x):
+                self._workspace = self._reserve(rows)
+            own, arrays = self._kernel_workspaces, (
+                (np.array(tokens, np.int64, order="C"), state, after, scores), tuple(self._weights),
+                tuple(self._workspace))
             try:                             # not through `self`: a worker that waits keeps what it worked on last
-                done = read(*arrays, own[0], 1, 0, 1) if threads == 1 else self._pool.run(
-                    lambda job, me: read(*arrays, own[me], job, me, threads))
+                done = tokens.dtype.kind in "iu" and (
+                    read(*arrays, own[0], 1, 0, 1) if threads == 1 else
+                    self._pool.run(lambda job, me: read(*arrays, own[me], job, me, threads)))
             except BaseException:            # interrupted: nobody is to wait for us, and nobody to use these arrays
                 self._workspace.arrivals[0], self._workspace = NEVER, self._reserve(1)
                 raise
         if not done:
-            raise refusal
-        return call.scores, call.after
+            raise ValueError(f"tokens are whole numbers from 0 to {self.vocabulary - 1}")
+        return scores, after
 
     def _require_state(self, state: State, batch: int) -> None:
         if not 1 <= batch <= LARGEST_BATCH:
