@@ -52,7 +52,7 @@ def plan_for(mutant: Mutant, files: dict[str, TestFile], compiled: bool, budget_
         touching = {file: tests for file, each in files.items() if (tests := each.loads(mutant.file))}
 
     def late(file: str) -> tuple[bool, float]:
-        return not files[file].runs_some_of(mutant.file), files[file].loading_s + sum(touching[file].values())
+        return mutant.file not in files[file].calls, files[file].loading_s + sum(touching[file].values())
 
     plan, left_s = [], budget_s
     for file in sorted(touching, key=late):

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,11 @@ class TestFile:
         """Whether a file of ours is imported, or nothing is known of what is."""
         return f"{file}::{AT_IMPORT}" in self.for_all or not self.for_all
 
-    def runs_some_of(self, file: str) -> bool:
-        """Whether a function of a file of ours is called by one of the tests, not only defined."""
-        called = (name for _, functions in self.tests.values() for name in functions)
-        return any(name.startswith(f"{file}::") and not name.endswith(AT_IMPORT) for name in called)
+    @cached_property
+    def calls(self) -> frozenset[str]:
+        """Files of ours of which a test calls a function, which is more than to import them."""
+        names = {name for _, functions in self.tests.values() for name in functions}
+        return frozenset(name.partition("::")[0] for name in names if not name.endswith(AT_IMPORT))
 
 
 class Watch:
