@@ -156,14 +156,12 @@ def might_have_caught(one: Verdict, files: dict[str, TestFile]) -> list[str]:
 
 def require_green(pool: Executor, files: dict[str, TestFile], verdicts: list[Verdict]) -> list[Verdict]:
     """The verdicts, of which those are taken back that come from a test which fails without any change, too."""
-    catching: dict[str, dict[str, None]] = {}
+    catching: dict[str, set[str]] = {}
     for one in verdicts:
         test_file, _, test = one.why.partition("::")
-        if one.verdict == CAUGHT and test in files.get(test_file, TestFile(0, (), frozenset(), {})).tests:
-            catching.setdefault(test_file, {})[test] = None
-    steps = [
-        Step(file, tuple(tests), frozenset([*files[file].tests, *files[file].red]),
-             files[file].limit_s(tests)) for file, tests in catching.items()]
+        if one.verdict == CAUGHT and test_file in files and test in files[test_file].tests:
+            catching.setdefault(test_file, set()).add(test)
+    steps = [Step.of(file, files[file], sorted(tests)) for file, tests in catching.items()]
     red = {test for failed in pool.map(Worker.fail_unchanged, steps) for test in failed}
     return [
         replace(one, verdict=NO_VERDICT, why=f"fails without any change, too: {one.why}")
