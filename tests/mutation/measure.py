@@ -144,7 +144,7 @@ def measure(root: Path, copy: Path, test_file: str, packages: list[str]) -> dict
     code = in_fork(root, copy, work, LONGEST_S)
     if not result.exists():
         said = (copy / LOG).read_text("utf-8", "replace")[-500:]
-        nothing = dict.fromkeys(("names", "for_all", "silent"), [])
+        nothing = {key: [] for key in ("names", "for_all", "silent")}
         return {"loading_s": 0, "red": [f"(ends with {code}: {said})"], "tests": {}, **nothing}
     return json.loads(result.read_text("utf-8"))
 
