@@ -131,8 +131,9 @@ def test_every_fault_gets_the_verdict_that_is_its_own(project):
     """Seen by the tests that run it: in a fixture of many tests, at import, or in a process that a test starts."""
     program = "import sys; from pathlib import Path; from tests.mutation.__main__ import main; "
     program += f"sys.exit(main(['planted', '--jobs', '1', '--json', 'found.json'], Path({str(project)!r})))"
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=project, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True,
+        [sys.executable, "-c", program], cwd=project, env=os.environ | {"PYTHONPATH": path}, capture_output=True,
         text=True, encoding="utf-8")
     assert done.returncode == 1, done.stderr
     found = json.loads((project / "found.json").read_text("utf-8"))["mutants"]["planted"]

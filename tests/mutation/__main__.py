@@ -45,7 +45,9 @@ NOT_MUTATED = ("rtl", "gates")               # circuits have benches and proofs 
 NOT_RUN = ("test_mutation.py",)              # the tests of this tool
 PLANTED = "planted"
 LEAST = 0.95
-KEPT = Path("data") / "cache" / "mutation"       # what was measured of the tests
+KEPT = Path("data") / "cache" / "mutation"   # what was measured of the tests
+
+
 def files_of(root: Path, package: str) -> list[str]:
     """The Python files of a package. ValueError where there are none."""
     folder = next((each for each in (root / package, *(root / ours / package for ours in OURS)) if each.is_dir()), None)
@@ -116,7 +118,9 @@ def measured(root: Path, pool: Executor, packages: list[str], tests: list[str]) 
     kept = root / KEPT / fingerprint(root, sources)
     kept.mkdir(parents=True, exist_ok=True)
     places = {test: kept / f"{Path(test).stem}.json" for test in tests}
-    waiting = [pool.submit(Worker.measure, test, packages) for test in tests if not places[test].is_file()]
+    missing = [test for test in tests if not places[test].is_file()]
+    missing.sort(key=lambda test: (root / test).stat().st_size, reverse=True)        # the longest first
+    waiting = [pool.submit(Worker.measure, test, packages) for test in missing]
     for number, done in enumerate(as_completed(waiting), start=1):
         test, entry = done.result()
         places[test].write_text(json.dumps(entry), "utf-8")
@@ -155,15 +159,13 @@ def might_have_caught(one: Verdict, files: dict[str, TestFile]) -> list[str]:
 
 
 def require_green(pool: Executor, files: dict[str, TestFile], verdicts: list[Verdict]) -> list[Verdict]:
-    """The verdicts, of which those are taken back that come from a test which fails without any change, too."""
-    catching: dict[str, dict[str, None]] = {}
+    """The verdicts, but for those that come from a test which fails without any change, too."""
+    catching: dict[str, set[str]] = {}
     for one in verdicts:
         test_file, _, test = one.why.partition("::")
-        if one.verdict == CAUGHT and test in files.get(test_file, TestFile(0, (), frozenset(), {})).tests:
-            catching.setdefault(test_file, {})[test] = None
-    steps = [
-        Step(file, tuple(tests), frozenset([*files[file].tests, *files[file].red]),
-             files[file].limit_s(tests)) for file, tests in catching.items()]
+        if one.verdict == CAUGHT and test_file in files and test in files[test_file].tests:
+            catching.setdefault(test_file, set()).add(test)
+    steps = [Step.of(file, files[file], sorted(tests)) for file, tests in catching.items()]
     red = {test for failed in pool.map(Worker.fail_unchanged, steps) for test in failed}
     return [
         replace(one, verdict=NO_VERDICT, why=f"fails without any change, too: {one.why}")

@@ -98,11 +98,12 @@ def _enter(root: Path, copy: Path) -> None:
     for stream in (1, 2):
         os.dup2(log, stream)
     os.chdir(copy)
+    elsewhere = {"", *(str(place) for project in (root, HERE) for place in (project, project / "tests"))}
+    others = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place not in elsewhere]
     os.environ |= {
-        "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1",
+        "PYTHONPATH": os.pathsep.join([str(copy), *others]), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1",
         "NUMBA_CACHE_DIR": str(copy / ".numba")}
     sys.dont_write_bytecode = True
-    elsewhere = {"", *(str(place) for project in (root, HERE) for place in (project, project / "tests"))}
     sys.path[:] = [str(copy), *(place for place in sys.path if place not in elsewhere)]
     for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
         del sys.modules[name]

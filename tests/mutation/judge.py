@@ -1,6 +1,7 @@
 """What the tests say of a mutant: those that run its function, quickest first, in a copy of the project."""
 
 import os
+import signal
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.forked_pytest import LOG, copy_project, in_fork, run_pytest
-from tests.mutation.measure import LONGER, TestFile, measure, test_name
+from tests.mutation.measure import COMPILING_S, LONGER, STARTING_S, TestFile, measure, test_name
 from tests.mutation.mutants import AT_IMPORT, Mutant
 
 CAUGHT, SURVIVED, EQUIVALENT, NO_VERDICT = "caught", "survived", "equivalent", "no verdict"
@@ -20,9 +21,14 @@ class Step:
     """Some tests of one file, in the order in which they are run."""
 
     file: str
-    tests: tuple[str, ...]
+    limits_s: dict[str, float]               # the longest that each test may take
     known: frozenset[str]                    # all tests that the file has without a mutant
-    limit_s: float
+    loading_s: float                         # the longest that importing it may take
+
+    @classmethod
+    def of(cls, name: str, file: TestFile, tests: Iterable[str]) -> "Step":
+        limits = {test: file.limit_s(test) for test in tests if test in file.tests}
+        return cls(name, limits, file.known, STARTING_S + 3 * file.loading_s)
 
 
 @dataclass(frozen=True)
@@ -52,19 +58,18 @@ def plan_for(mutant: Mutant, files: dict[str, TestFile], compiled: bool, budget_
         touching = {file: tests for file, each in files.items() if (tests := each.loads(mutant.file))}
 
     def late(file: str) -> tuple[bool, float]:
-        return not files[file].runs_some_of(mutant.file), files[file].loading_s + sum(touching[file].values())
+        return mutant.file not in files[file].calls, files[file].loading_s + sum(touching[file].values())
 
     plan, left_s = [], budget_s
     for file in sorted(touching, key=late):
-        chosen: dict[str, float] = {}
+        chosen = []
         for test, seconds in _first_cases_first(touching[file]):
             if seconds > left_s and (plan or chosen):
                 break
             left_s -= seconds
-            chosen[test] = seconds
+            chosen.append(test)
         if chosen:
-            known = frozenset([*files[file].tests, *files[file].red])
-            plan.append(Step(file, tuple(chosen), known, files[file].limit_s(chosen)))
+            plan.append(Step.of(file, files[file], chosen))
     return plan, sum(map(len, touching.values()))
 
 
@@ -79,15 +84,25 @@ def _first_cases_first(tests: dict[str, float]) -> list[tuple[str, float]]:
 
 
 class Chosen:
-    """Plugin of pytest: only these tests, in this order, and any that no one knew of without the mutant."""
+    """Plugin of pytest: only these tests, in this order, and any that no one knew of without the mutant.
 
-    def __init__(self, tests: Iterable[str], known: frozenset[str]):
-        self.place, self.known = {test: number for number, test in enumerate(tests)}, known
+    What takes too long is ended by a signal, be it a loop in Python or in C.
+    """
+
+    def __init__(self, step: Step):
+        self.step, self.place = step, {test: number for number, test in enumerate(step.limits_s)}
         self.failed: list[str] = []
+        _end_after(step.loading_s)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        _end_after(self.step.limits_s.get(test_name(nodeid), COMPILING_S))
+
+    def pytest_sessionfinish(self) -> None:
+        _end_after(0)
 
     def pytest_collection_modifyitems(self, items: list) -> None:
         named = {test_name(item.nodeid): item for item in items}
-        kept = [test for test in named if test in self.place or test not in self.known]
+        kept = [test for test in named if test in self.place or test not in self.step.known]
         items[:] = [named[test] for test in sorted(kept, key=lambda test: self.place.get(test, -1))]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -99,11 +114,15 @@ class Chosen:
             self.failed.append(f"{report.nodeid} cannot be imported")
 
 
+def _end_after(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
 def run_plan(plan: list[Step], to: Path, stop: bool = True) -> int:
     """The tests of a plan, file by file; what fails is written down. Exit code 1 when something did."""
     failed = []
     for step in plan:
-        chosen = Chosen(step.tests, step.known)
+        chosen = Chosen(step)
         code = run_pytest(step.file, chosen, stop)
         failed += chosen.failed
         if not failed and code not in (0, 5):
@@ -134,9 +153,9 @@ class Worker:
 
     @classmethod
     def fail_unchanged(cls, step: Step) -> list[str]:
-        """Which of these tests fail although nothing was changed."""
+        """Which of these tests fail although nothing was changed; all where they do not come to their end."""
         code, failed = cls._run([step], stop=False)
-        return failed if code in (0, 1) else [f"{step.file} ends with {code}"]
+        return failed if code in (0, 1) else [f"{step.file}::{test}" for test in step.limits_s]
 
     @classmethod
     def judge(cls, mutant: Mutant, plan: list[Step], touching: int) -> Verdict:
@@ -154,7 +173,7 @@ class Worker:
                 verdict, why = SURVIVED, "all pass" if plan else "no test runs it"
             case 1:
                 verdict, why = CAUGHT, failed[0]
-            case None:
+            case _ if code in (None, -signal.SIGALRM):
                 verdict, why = CAUGHT, f"takes more than {LONGER} times as long"
             case _ if code < 0:
                 verdict, why = CAUGHT, f"the process dies of signal {-code}"
@@ -163,12 +182,12 @@ class Worker:
                 verdict, why = NO_VERDICT, f"exit code {code}: {said[-300:]}"
         return Verdict(
             mutant.file, mutant.function, mutant.line, mutant.change, verdict, why,
-            sum(len(step.tests) for step in plan), touching, round(time.monotonic() - began, 1))
+            sum(len(step.limits_s) for step in plan), touching, round(time.monotonic() - began, 1))
 
     @classmethod
     def _run(cls, plan: list[Step], stop: bool) -> tuple[int | None, list[str]]:
         result = cls.copy / ".mutation.failed"
         result.unlink(missing_ok=True)
-        limit_s = sum(step.limit_s for step in plan)
+        limit_s = sum(step.loading_s + sum(step.limits_s.values()) for step in plan)
         code = in_fork(cls.root, cls.copy, lambda: run_plan(plan, result, stop), limit_s) if plan else 0
         return code, result.read_text("utf-8").split("\n") if result.exists() and code == 1 else []

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ class TestFile:
     red: tuple[str, ...]                     # what fails without any change; of no use against mutants
     for_all: frozenset[str]                  # functions that run for all tests of the file, at import for one
     tests: dict[str, tuple[float, frozenset[str]]]      # seconds, and what runs in this test alone
+    silent: tuple[str, ...]                  # skipped, or expected to fail: neither says anything of the code
 
     __test__ = False                         # no class of tests, whatever pytest thinks of the name
 
@@ -42,10 +44,11 @@ class TestFile:
             test: seconds for test, (seconds, functions) in self.tests.items()
             if function in self.for_all or function in functions}
 
-    def limit_s(self, tests: Iterable[str]) -> float:
-        """The longest that these tests may take."""
-        compiles = COMPILING_S if any("/engine/" in name for name in self.for_all) else STARTING_S
-        return compiles + 3 * self.loading_s + LONGER * sum(self.tests[test][0] for test in tests)
+    def limit_s(self, test: str) -> float:
+        """The longest that a test may take; longer where it may have to compile first."""
+        seconds, functions = self.tests[test]
+        called = (name for name in functions | self.for_all if not name.endswith(AT_IMPORT))
+        return LONGER * seconds + (COMPILING_S if any("/engine/" in name for name in called) else STARTING_S)
 
     def loads(self, file: str) -> dict[str, float]:
         """The tests for which a file of ours is imported."""
@@ -55,10 +58,16 @@ class TestFile:
         """Whether a file of ours is imported, or nothing is known of what is."""
         return f"{file}::{AT_IMPORT}" in self.for_all or not self.for_all
 
-    def runs_some_of(self, file: str) -> bool:
-        """Whether a function of a file of ours is called by one of the tests, not only defined."""
-        called = (name for _, functions in self.tests.values() for name in functions)
-        return any(name.startswith(f"{file}::") and not name.endswith(AT_IMPORT) for name in called)
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """All tests of the file."""
+        return frozenset([*self.tests, *self.red, *self.silent])
+
+    @cached_property
+    def calls(self) -> frozenset[str]:
+        """Files of ours of which a test calls a function, which is more than to import them."""
+        names = {name for _, functions in self.tests.values() for name in functions}
+        return frozenset(name.partition("::")[0] for name in names if not name.endswith(AT_IMPORT))
 
 
 class Watch:
@@ -91,7 +100,7 @@ class Watch:
         self.seconds[test] = self.seconds.get(test, 0) + report.duration
         if report.failed:
             self.red.add(test)
-        if report.skipped:                   # or expected to fail: neither says anything of the code
+        if report.skipped:
             self.skipped.add(test)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -124,7 +133,7 @@ def measure(root: Path, copy: Path, test_file: str, packages: list[str]) -> dict
         names = sorted(recorder.of_file.union(*watch.ran.values()))
         number = {name: place for place, name in enumerate(names)}
         result.write_text(json.dumps({
-            "loading_s": watch.loading_s, "red": sorted(watch.red), "names": names,
+            "loading_s": watch.loading_s, "red": sorted(watch.red), "names": names, "silent": sorted(watch.skipped),
             "for_all": sorted(number[name] for name in recorder.of_file),
             "tests": {
                 test: [round(watch.seconds.get(test, 0), 4), sorted(number[name] for name in ran)]
@@ -135,7 +144,8 @@ def measure(root: Path, copy: Path, test_file: str, packages: list[str]) -> dict
     code = in_fork(root, copy, work, LONGEST_S)
     if not result.exists():
         said = (copy / LOG).read_text("utf-8", "replace")[-500:]
-        return {"loading_s": 0, "red": [f"(ends with {code}: {said})"], "names": [], "for_all": [], "tests": {}}
+        nothing = {key: [] for key in ("names", "for_all", "silent")}
+        return {"loading_s": 0, "red": [f"(ends with {code}: {said})"], "tests": {}, **nothing}
     return json.loads(result.read_text("utf-8"))
 
 
@@ -144,7 +154,8 @@ def from_json(entry: dict) -> TestFile:
     tests = {
         test: (seconds, frozenset(names[place] for place in functions))
         for test, (seconds, functions) in entry["tests"].items()}
-    return TestFile(entry["loading_s"], tuple(entry["red"]), frozenset(names[n] for n in entry["for_all"]), tests)
+    for_all = frozenset(names[place] for place in entry["for_all"])
+    return TestFile(entry["loading_s"], tuple(entry["red"]), for_all, tests, tuple(entry["silent"]))
 
 
 def fingerprint(root: Path, files: Iterable[str]) -> str:
