@@ -12,8 +12,8 @@ from math import log2
 from typing import Any
 
 from mmf_teach.lesson import ledger
+from mmf_teach.lesson.alternative_text import picture
 from mmf_teach.lesson.figures.curves import predicted_curve
-from mmf_teach.lesson.picture import picture
 from mmf_teach.lesson.widgets.prediction import Curve, Prediction
 
 
