@@ -71,8 +71,8 @@ def to_retrieve(number: int) -> list[Question]:
     chosen: list[Question] = []
     for notebook, count in [*wanted, *((earlier, 5) for earlier in range(number - 1, -1, -1))]:
         fresh = [question for question in of(notebook) if notebook < number and question not in chosen]
-        room = min(count, EXIT_QUESTIONS - len(chosen))
-        chosen += sorted(fresh, key=_urgency)[:room]
+        wanted_here = min(count, EXIT_QUESTIONS - len(chosen))
+        chosen += sorted(fresh, key=_urgency)[:wanted_here]
     return chosen
 
 
