@@ -29,8 +29,8 @@ MAY_IMPORT = {                               # the reading order: a group knows 
     "hardware_sim": "files paths exit_code quantity ternary",
     "engine": "files paths hardware quantity shapes ternary reference layers model training cost hardware_sim",
     "lesson.figures": "",
-    "lesson.widgets": "paths quantity ternary reference layers model training cost hardware_sim engine lesson.figures",
-    "lesson": "files paths progress hardware model training cost hardware_sim lesson.figures lesson.widgets",
+    "lesson.widgets": "quantity ternary reference model cost hardware_sim lesson.figures",
+    "lesson": "paths lesson.figures lesson.widgets",
     "exercises": "paths shapes quantity ternary reference layers model training cost hardware_sim engine lesson",
 }
 MAY_IMPORT["tools"] = " ".join(MAY_IMPORT)
