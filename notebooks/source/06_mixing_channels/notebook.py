@@ -22,7 +22,6 @@ from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.reference.bit_linear import bit_linear
 from mmf_teach.reference.rms_norm import EPSILON
 from mmf_teach.ternary.quantise import absmax
-from mmf_teach.training.evaluate import loss_nats
 
 # %% [markdown]
 # ## Before you begin
@@ -63,6 +62,7 @@ predict("06.p2", "Loss without the norms in the channel mixers:", unit="nat per 
 
 # %%
 from mmf_teach.model.ablation import PARTS, without
+from mmf_teach.training.evaluate import loss_nats
 
 trained = loss_nats(model, tokens)
 normless = loss_nats(without(model, "all norms of the channel mixer"), tokens)

@@ -13,7 +13,6 @@
 import numpy as np
 
 from mmf_teach.cost import closed_form
-from mmf_teach.cost.operation_counter.audit import TERNARY, fresh
 from mmf_teach.cost.sizes import NAMED, sizes
 from mmf_teach.lesson import bar, check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
 from mmf_teach.lesson import count_bars, picture, stacked_bars, style
@@ -341,6 +340,8 @@ for kind, count in sorted(found.operations.items(), key=lambda pair: -pair[1]):
 # Three ways to the same number: your formula, the cost sheet made from sizes, and the watched run.
 
 # %%
+from mmf_teach.cost.operation_counter.audit import TERNARY, fresh
+
 multiplications_left = use("07.7")
 by_formula = multiplications_left(d, l, n, v)
 by_sheet = closed_form.operations(model.config)

@@ -195,7 +195,8 @@ predict("13.p2", "The trained model on our core at 200 MHz:", unit="letters/s")
 from mmf_teach.engine.runtime import Engine
 from mmf_teach.model.generate import generate
 
-reveal("13.p2", round(TERNARY_CORE.clock_mhz * 1e6 / core.timing.cycles), unit="letters/s (simulated)")
+reveal("13.p2", round(TERNARY_CORE.clock_mhz * 1e6 / core.timing.cycles),
+       unit="letters/s (simulated)")
 prompt = letters.encode("ROMEO:")
 written = letters.decode(list(generate(core, prompt, 120, seed=1)))
 assert written == letters.decode(list(generate(Engine(integer), prompt, 120, seed=1)))
