@@ -14,7 +14,6 @@ are refused in a notebook, or the list is out of date.
 
 import argparse
 import ast
-import importlib
 import inspect
 import json
 import sys
@@ -29,11 +28,13 @@ from types import ModuleType
 
 import jaxtyping
 
-from mmf_teach.lesson.exercise import ERROR, FILES, Exercise
+from mmf_teach.lesson import folders
+from mmf_teach.lesson.exercise import ERROR, Exercise
 from mmf_teach.lesson.property_test import PropertyTest
 from tests.fixtures.other_answers import OTHER_ANSWERS
 from tests.mutate_source import mutants
 
+NOTEBOOKS = list(folders.files("exercises.py"))
 LIST = Path(__file__).with_name("equivalent_answers.toml")
 KINDS = ("same", "allowed")                  # computes the same; or differs where the exercise leaves it to the reader
 LEAST = 0.95                                 # of the mutants that are mistakes
@@ -58,7 +59,7 @@ class Tried:
 
 def exercises(notebook: str) -> list[Exercise | PropertyTest]:
     """The exercises of a notebook."""
-    return importlib.import_module(f"mmf_teach.checks.{FILES[notebook]}").EXERCISES
+    return folders.exercises(notebook).EXERCISES
 
 
 def explained() -> dict[tuple[str, str], str]:
@@ -217,7 +218,7 @@ def table(found: list[Tried]) -> str:
 def main(arguments: list[str]) -> int:
     """Try the mutants of the notebooks named, or of all, and print what came of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("notebooks", nargs="*", default=list(FILES))
+    parser.add_argument("notebooks", nargs="*", default=NOTEBOOKS)
     parser.add_argument("--json", action="store_true", help="every mutant, as JSON")
     options = parser.parse_args(arguments)
     results = {notebook: list(tried(notebook)) for notebook in options.notebooks}

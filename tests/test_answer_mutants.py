@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from mmf_teach.lesson.exercise import FILES
 from tests import answer_mutants
 from tests.answer_mutants import LEAST, Tried, changed_answers, exercises, explained, listed, main, share, table, tried
 from tests.mutate_source import mutants, replaced
@@ -18,7 +17,7 @@ from tests.mutate_source import mutants, replaced
 
 @pytest.mark.filterwarnings("ignore")                 # wrong answers divide by zero, and NumPy says so
 @pytest.mark.usefixtures("without_type_checks")
-@pytest.mark.parametrize("notebook", FILES)
+@pytest.mark.parametrize("notebook", answer_mutants.NOTEBOOKS)
 def test_of_a_sample_all_mistakes_are_refused_but_those_explained(notebook):
     found = list(tried(notebook, every=60, mistakes=6))
     assert not [one for one in found if one.refused and one.equivalent], table(found)
@@ -29,7 +28,7 @@ def test_of_a_sample_all_mistakes_are_refused_but_those_explained(notebook):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("without_type_checks")
-@pytest.mark.parametrize("notebook", FILES)
+@pytest.mark.parametrize("notebook", answer_mutants.NOTEBOOKS)
 def test_nearly_all_mistakes_are_refused_and_none_is_listed_as_harmless(notebook):
     found = list(tried(notebook, every=20))
     assert share(found) >= LEAST and share(found, all_kinds=False) >= LEAST, table(found)
@@ -38,7 +37,7 @@ def test_nearly_all_mistakes_are_refused_and_none_is_listed_as_harmless(notebook
     assert missed == {key for key in explained() if key[0][:2] == notebook}, table(found)
 
 
-@pytest.mark.parametrize("notebook", FILES)
+@pytest.mark.parametrize("notebook", answer_mutants.NOTEBOOKS)
 def test_every_exercise_has_mutants_and_every_listed_one_exists_once(notebook):
     changes = [(one.id, change) for one in exercises(notebook) for change, _ in changed_answers(one)]
     assert min(Counter(name for name, _ in changes).values()) >= 15

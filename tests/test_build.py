@@ -2,16 +2,20 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from fixtures.tiny import ROOT
 
 from mmf_teach.__main__ import main
+from mmf_teach.lesson import folders
 from mmf_teach.tools import build
 
-SOURCE = '''# %% [markdown]
-# # A small notebook
+SOURCE = '''# %% [markdown] part="I Small" build="nothing"
+# # 90 Small
+#
+# **Claim.** It is small.
 #
 # {{course_map}}
 
@@ -20,9 +24,7 @@ import time
 
 import numpy as np
 
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.bars import count_bars
-from mmf_teach.lesson.picture import picture
+from mmf_teach.lesson import count_bars, picture, style
 from mmf_teach.lesson.widgets.explorer import Explorer
 
 rng = np.random.default_rng(0)
@@ -57,13 +59,14 @@ def require_trits(values):
 # %%
 print(require_trits is my_trits)
 '''
+HEAD = '# %% [markdown] part="I Small" build="nothing"\n# # 91 Other\n#\n# **Claim.** It is small.\n\n'
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A course of one source."""
-    path = tmp_path_factory.mktemp("course") / "source" / "90_small.py"
-    path.parent.mkdir()
+    path = tmp_path_factory.mktemp("course") / "source" / "90_small" / "notebook.py"
+    path.parent.mkdir(parents=True)
     path.write_text(SOURCE, "utf-8")
     return path
 
@@ -93,7 +96,7 @@ def solved(built):
 
 def only(source: str, tmp_path):
     """A course of this one source."""
-    path = tmp_path / "source" / "91_other.py"
+    path = tmp_path / "source" / "91_other" / "notebook.py"
     path.parent.mkdir(parents=True)
     path.write_text(source, "utf-8")
     return path
@@ -101,7 +104,7 @@ def only(source: str, tmp_path):
 
 def test_the_same_source_gives_the_same_bytes(small, built):
     assert build.build(small) == built
-    assert list(built) == [small.parents[1] / "90_small.ipynb", small.parents[1] / "solved" / "90_small.ipynb"]
+    assert list(built) == [small.parents[2] / "90_small.ipynb", small.parents[2] / "solved" / "90_small.ipynb"]
     assert not any(path.exists() for path in built)
 
 
@@ -155,13 +158,22 @@ def test_a_widget_is_stored_as_its_sentence_alone(solved):
     assert dict(widget.data) == {"text/plain": "Nothing to see: run this cell."}
 
 
+def test_what_is_printed_in_pieces_is_joined_unless_something_else_comes_between():
+    def printed(text, name="stdout"):
+        return nbformat.v4.new_output("stream", name=name, text=text)
+
+    shown = nbformat.v4.new_output("display_data", {"text/plain": "A figure."})
+    pieces = [printed("a\n"), printed("b\n"), printed("c\n", "stderr"), printed("d\n"), shown, printed("e\n")]
+    assert build.clean(pieces) == [printed("a\nb\n"), printed("c\n", "stderr"), printed("d\n"), shown, printed("e\n")]
+
+
 def test_the_map_of_the_course_is_put_in_its_place(learner):
     assert "{{course_map}}" not in learner.cells[0].source
     assert "[00 start here](00_start_here.ipynb)" in learner.cells[0].source
 
 
 @pytest.mark.parametrize(("cell", "said"), [
-    ("1 / 0", "91_other.py fails"),
+    ("1 / 0", "91_other fails"),
     ("import ipywidgets\nb = ipywidgets.Button()\nb.on_click(lambda _: 1 / 0)\nb.click()", "ZeroDivisionError"),
     ("import sys\nprint('oh', file=sys.stderr)", "91-000: it writes to standard error: 'oh'"),
 ], ids=["a cell", "a callback", "standard error"])
@@ -183,8 +195,18 @@ def test_an_answer_that_stands_in_the_learners_copy_is_told(tmp_path, monkeypatc
 
 def test_an_answer_that_is_gone_from_the_library_is_noticed(tmp_path):
     stub = '# %% solution="mmf_teach.ternary.trits:no_such_answer"\ndef mine(values):\n    ...\n'
+    source = only(stub, tmp_path)
     with pytest.raises(AttributeError, match="no_such_answer"):
-        build.answered(build.read(only(stub, tmp_path)))
+        build.answered(build.read(source), source)
+
+
+def test_an_answer_that_lies_beside_the_source_is_fetched_from_there(tmp_path, monkeypatch):
+    source = only('# %% solution="exercises:law"\ndef mine(values):\n    ...\n', tmp_path)
+    exercises = SimpleNamespace(law=lambda values: True)
+    monkeypatch.setattr(folders, "exercises", lambda number: {"91": exercises}[number])
+    solved, = build.answered(build.read(source), source).cells
+    assert solved.source == 'from mmf_teach.lesson import exercises\n\nmine = exercises("91").law'
+    assert build.answer("exercises:law", source) is exercises.law
 
 
 def test_a_machine_that_cannot_build_is_told_what_would(small, monkeypatch):
@@ -196,11 +218,12 @@ def test_a_machine_that_cannot_build_is_told_what_would(small, monkeypatch):
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     """A project whose only source is a sum; its parts that `mmf build` looks for."""
-    source = only("# %%\n1 + 1\n", tmp_path / "notebooks")
+    source = only(HEAD + "# %%\n1 + 1\n", tmp_path / "notebooks")
     readme = tmp_path / "README.md"
     readme.write_text("<!-- map -->\n<!-- /map -->\n", "utf-8")
-    for name, value in {"SOURCES": source.parent, "README": readme, "ROOT": tmp_path}.items():
-        monkeypatch.setattr(build, name, value)
+    monkeypatch.setattr(folders, "SOURCES", source.parents[1])
+    monkeypatch.setattr(build, "README", readme)
+    monkeypatch.setattr(build, "ROOT", tmp_path)
     return source
 
 
@@ -215,23 +238,24 @@ def test_build_writes_what_differs_and_check_only_says_so(course, tmp_path, caps
     assert main(["build", "--check"]) == 0 and main(["build", "91"]) == 0
     assert capsys.readouterr().out == ""
     before = {name: (tmp_path / name).read_bytes() for name in names}
-    course.write_text("# %%\n1 + 2\n", "utf-8")
+    course.write_text(HEAD + "# %%\n1 + 2\n", "utf-8")
     assert main(["build", "--check", "91"]) == 1
     assert capsys.readouterr().out.count("not what its source gives") == 2
     assert {name: (tmp_path / name).read_bytes() for name in names} == before
 
 
 def test_sources_are_found_in_the_order_of_the_course_and_chosen_by_how_they_begin(course, monkeypatch, capsys):
-    for name in ("10_b.py", "02_c.py", "notes.py"):
-        (course.parent / name).write_text("# %%\n0\n", "utf-8")
-    assert [source.stem for source in build.sources()] == ["02_c", "10_b", "91_other"]
+    for name, text in {"10_b": HEAD + "# %%\n0\n", "02_c": HEAD + "# %%\n0\n", "03_to_come": HEAD, "notes": ""}.items():
+        (course.parents[1] / name).mkdir()
+        (course.parents[1] / name / "notebook.py").write_text(text, "utf-8")
+    assert [source.parent.name for source in build.sources()] == ["02_c", "10_b", "91_other"]
     chosen = []
-    monkeypatch.setattr(build, "build", lambda source: chosen.append(source.stem) or {})
+    monkeypatch.setattr(build, "build", lambda source: chosen.append(source.parent.name) or {})
     assert main(["build", "9", "02"]) == 0 and chosen == ["02_c", "91_other"]
     assert main(["build", "1_b"]) == 1 and "begins with 1_b" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("source", build.sources(), ids=lambda source: source.stem)
+@pytest.mark.parametrize("source", build.sources(), ids=lambda source: source.parent.name)
 def test_every_notebook_of_the_course_has_the_cells_that_its_source_gives(source):
     """Without running them: nbval compares the outputs, and `mmf build --check` every byte."""
     plain = build.read(source)
@@ -241,4 +265,4 @@ def test_every_notebook_of_the_course_has_the_cells_that_its_source_gives(source
     for cell in stored.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
-    assert build.to_bytes(stored) == build.to_bytes(build.answered(plain))
+    assert build.to_bytes(stored) == build.to_bytes(build.answered(plain, source))

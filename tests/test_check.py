@@ -12,9 +12,7 @@ import pytest
 import torch
 from fixtures.sums import ARRAYS, LAW, SUM, Lies, Thorny, ThornyError, ThornyNumber, raising, total
 
-from mmf_teach.checks import the_price_of_a_multiply
-from mmf_teach.checks.the_price_of_a_multiply import EXERCISES
-from mmf_teach.lesson import exercise as engine, ledger, show as shown
+from mmf_teach.lesson import exercise as engine, folders, hints, ledger
 from mmf_teach.lesson.exercise import ERROR, NOT_YET, PASSED, TODO, Report, check, exercise, use
 from mmf_teach.lesson.trial import Nowhere, Todo, no_exit, silence, todo
 
@@ -25,8 +23,9 @@ def known(monkeypatch, tmp_path):
     monkeypatch.setenv("MMF_LEDGER", str(tmp_path / "ledger.jsonl"))
     monkeypatch.delenv("MMF_CHECK_STRICT", raising=False)
     monkeypatch.setattr(engine, "_passed", {})
-    monkeypatch.setattr(the_price_of_a_multiply, "EXERCISES", [*EXERCISES, SUM, ARRAYS, LAW])
-    shown._given.clear()
+    lesson = folders.exercises("01")
+    monkeypatch.setattr(lesson, "EXERCISES", [*lesson.EXERCISES, SUM, ARRAYS, LAW])
+    hints._given.clear()
 
 
 def answered(report: Report) -> tuple[str, str]:
@@ -330,8 +329,8 @@ def test_every_check_is_noted_with_its_state_and_nothing_of_the_code():
 
 def test_each_call_gives_one_hint_more_and_at_last_says_how_to_see_the_answer(capsys):
     for _ in range(5):
-        shown.hint("01.9")
-    shown.hint("01.8")
+        hints.hint("01.9")
+    hints.hint("01.8")
     assert capsys.readouterr().out.splitlines() == [
         "hint 1 of 3: Loop.", "hint 2 of 3: Compare, then add.", "hint 3 of 3: Use sum.",
         'no more hints; show("01.9") prints the library\'s own function',
@@ -343,7 +342,7 @@ def test_each_call_gives_one_hint_more_and_at_last_says_how_to_see_the_answer(ca
 def test_show_prints_the_source_and_where_it_lies(capsys):
     from mmf_teach.cost.energy import energy_pj
     for what in ("01.3", energy_pj):
-        shown.show(what)
+        hints.show(what)
         said = capsys.readouterr().out
         assert said.startswith("# mmf_teach/cost/energy.py\n") and said.endswith(inspect.getsource(energy_pj))
 

@@ -12,7 +12,7 @@ from mmf_teach.cost.cache_size import decoder_of
 from mmf_teach.cost.closed_form import Pass, parts
 from mmf_teach.cost.comparison import CAUSES, FREE, MATMUL_FREE_LOSES, PRECISIONS, TWINS, Setting, account, compare
 from mmf_teach.cost.prices import Range, operation_pj
-from mmf_teach.lesson.widgets.compare import BATCHES, CONTEXTS, Compare, as_bars, from_line
+from mmf_teach.lesson.widgets.compare import BATCHES, CONTEXTS, Compare, as_bars
 from mmf_teach.quantity import load
 from mmf_teach.tools.commands import compare as command
 
@@ -168,6 +168,13 @@ def test_a_setting_that_is_none_of_the_choices_is_refused(wrong):
 @pytest.fixture(scope="module")
 def widget():
     return Compare()
+
+
+def from_line(entry: dict, context: int, batch: int, memory: list[float]) -> list[list[float]]:
+    """What the script computes: value, low and high end of arithmetic, weights and state or cache, in microjoules."""
+    moved = (entry["weights"] / batch + entry["row"], entry["kept"][0] + entry["kept"][1] * context)
+    arithmetic = [a + b * context for a, b in entry["arithmetic"]]
+    return [arithmetic, *([each * 1e-6 * end for end in memory] for each in moved)]
 
 
 @pytest.mark.parametrize("size", comparison.SIZES)

@@ -31,9 +31,49 @@ def test_parts_follow_one_another_and_every_lesson_makes_a_claim():
 
 
 def test_every_source_is_a_lesson_and_knows_whether_it_is_written():
-    sources = {source.stem for source in build.sources()}
+    sources = {source.parent.name for source in build.sources()}
     assert sources == {lesson.name for lesson in course_map.lessons() if lesson.written}
-    assert {path.stem for path in (NOTEBOOKS / "source").glob("*.py")} == sources
+    assert sources == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+
+
+def test_every_folder_is_a_lesson_and_holds_nothing_that_nobody_reads():
+    folders = [path for path in (NOTEBOOKS / "source").iterdir() if path.name != "__pycache__"]
+    assert {path.name for path in folders} == {lesson.name for lesson in course_map.lessons()}
+    known = {"notebook.py", "exercises.py", "questions.toml", "__pycache__"}
+    assert {path.name for folder in folders for path in folder.iterdir()} <= known
+
+
+@pytest.mark.parametrize("lesson", course_map.lessons(), ids=lambda lesson: lesson.name)
+def test_a_lesson_has_one_title_for_its_folder_and_its_notebook(lesson):
+    head = (NOTEBOOKS / "source" / lesson.name / "notebook.py").read_text("utf-8").splitlines()[1]
+    title = head.removeprefix("# # ").replace("Start here", "00 start here")
+    assert title.lower().replace(" ", "_") == lesson.name
+
+
+HEAD = """# %% [markdown] part="II Model" build="a GRU; step = scan"
+# # 05 A title
+#
+# **Claim.** It holds,
+# always.
+"""
+
+
+@pytest.mark.parametrize("rest", ["", "#\n# More.\n", "#\n# More.\n\n# %%\n1 + 1\n"])
+def test_a_new_folder_is_a_new_row_and_to_come_while_it_has_a_first_cell_only(tmp_path, rest):
+    (tmp_path / "05_a_title").mkdir()
+    (tmp_path / "05_a_title" / "notebook.py").write_text(HEAD + rest, "utf-8")
+    said = ("05_a_title", "II Model", "It holds, always.", "a GRU; step = scan")
+    assert course_map.read(tmp_path / "05_a_title" / "notebook.py") == course_map.Lesson(*said, "%%" in rest)
+
+
+@pytest.mark.parametrize("lacking", [
+    ' part="II Model"', ' build="a GRU; step = scan"', "# # 05 A title\n", "**Claim.** ",
+])
+def test_a_head_that_lacks_something_is_told_with_its_folder(tmp_path, lacking):
+    (tmp_path / "05_a_title").mkdir()
+    (tmp_path / "05_a_title" / "notebook.py").write_text(HEAD.replace(lacking, ""), "utf-8")
+    with pytest.raises(ValueError, match=r"^05_a_title/notebook.py must begin with part, build, title and claim"):
+        course_map.read(tmp_path / "05_a_title" / "notebook.py")
 
 
 @pytest.mark.parametrize("folder", ["", "notebooks/"])

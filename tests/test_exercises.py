@@ -1,6 +1,5 @@
 """What holds for the exercises of every notebook: the answer passes, the stub is to do, each mistake is named."""
 
-import importlib
 import inspect
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +8,15 @@ import pytest
 from fixtures.other_answers import OTHER_ANSWERS
 from fixtures.tiny import ROOT
 
-from mmf_teach.lesson.exercise import FILES, NOT_YET, PASSED, TODO, Exercise, describe_arguments, exercise
-from mmf_teach.lesson.parsons import check_order, in_disorder
+from mmf_teach.lesson import folders
+from mmf_teach.lesson.exercise import NOT_YET, PASSED, TODO, Exercise, describe_arguments, exercise
+from mmf_teach.lesson.parsons_problem import check_order, in_disorder
 from mmf_teach.lesson.property_test import PropertyTest, rejects
 from mmf_teach.lesson.trial import todo
 
-EXERCISES = [
-    one for number in FILES for one in importlib.import_module(f"mmf_teach.checks.{FILES[number]}").EXERCISES]
+NUMBERS = list(folders.files("exercises.py"))
+NOTEBOOKS = {number: path.read_text("utf-8") for number, path in folders.files("notebook.py").items()}
+EXERCISES = [one for number in NUMBERS for one in folders.exercises(number).EXERCISES]
 COMPARED = [one for one in EXERCISES if isinstance(one, Exercise)]
 TESTS = [one for one in EXERCISES if isinstance(one, PropertyTest)]
 MISTAKES = [(one, why) for one in COMPARED for why in one.mistakes]
@@ -74,7 +75,7 @@ def test_each_mistake_is_refused_with_its_own_sentence_and_an_input_that_shows_i
     assert report.details["input"] and ("yours" in report.details or "expected" in report.details)
 
 
-@pytest.mark.parametrize("number", FILES)
+@pytest.mark.parametrize("number", NUMBERS)
 def test_a_notebook_has_five_exercises_or_more_numbered_in_order(number):
     own = [one.id for one in EXERCISES if one.id.startswith(number)]
     assert len(own) >= 5 and own == [f"{number}.{place}" for place in range(1, len(own) + 1)]
@@ -106,7 +107,7 @@ def test_a_planted_bug_is_to_do_until_it_is_mended(one):
 def test_each_notebook_with_a_planted_bug_shows_the_very_code_that_the_check_knows():
     for one in COMPARED:
         if one.planted:
-            source = next((ROOT / "notebooks" / "source").glob(f"{one.id[:2]}_*.py")).read_text("utf-8")
+            source = NOTEBOOKS[one.id[:2]]
             stub = source[source.index(f"def {one.answer.__name__}(") : source.index(f'check("{one.id}"')]
             namespace: dict = {}
             exec("import numpy as np\nfrom mmf_teach.ternary.quantise import SMALLEST\n" + stub, namespace)
@@ -128,7 +129,7 @@ def test_the_lines_of_a_parsons_problem_pass_in_order_and_not_in_disorder(one):
 
 @pytest.mark.parametrize("one", EXERCISES, ids=named)
 def test_the_notebook_asks_for_every_exercise_and_checks_or_orders_it(one):
-    source = next((ROOT / "notebooks" / "source").glob(f"{one.id[:2]}_*.py")).read_text("utf-8")
+    source = NOTEBOOKS[one.id[:2]]
     assert f"**Exercise {one.id}**" in source
     call = f'parsons("{one.id}")' if getattr(one, "lines", ()) else f'check("{one.id}", {one.answer.__name__})'
     assert call in source
@@ -136,7 +137,7 @@ def test_the_notebook_asks_for_every_exercise_and_checks_or_orders_it(one):
 
 @pytest.mark.parametrize("one", EXERCISES, ids=named)
 def test_the_stub_of_the_notebook_has_the_answers_arguments_in_its_order(one):
-    source = next((ROOT / "notebooks" / "source").glob(f"{one.id[:2]}_*.py")).read_text("utf-8")
+    source = NOTEBOOKS[one.id[:2]]
     names = ", ".join(inspect.signature(one.answer).parameters)
     if getattr(one, "lines", ()):
         assert one.lines[0] == f"def {one.answer.__name__}({names}):"
@@ -147,5 +148,5 @@ def test_the_stub_of_the_notebook_has_the_answers_arguments_in_its_order(one):
 def test_the_answers_come_from_the_library_where_show_can_print_them():
     for one in EXERCISES:
         file = Path(inspect.getmodule(one.answer).__file__)
-        assert file.is_relative_to(ROOT / "mmf_teach") or file.is_relative_to(ROOT / "hardware_sim")
+        assert any(file.is_relative_to(ROOT / room) for room in ("mmf_teach", "hardware_sim", "notebooks/source"))
         assert inspect.getsource(one.answer).startswith(("def ", "@"))

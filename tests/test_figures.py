@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mmf_teach.lesson import picture as pictures
+from mmf_teach.lesson import alternative_text
+from mmf_teach.lesson.alternative_text import picture
 from mmf_teach.lesson.figures import style
 from mmf_teach.lesson.figures.bars import count_bars
 from mmf_teach.lesson.figures.curves import loss_curves, predicted_curve
 from mmf_teach.lesson.figures.roofline import roofline
 from mmf_teach.lesson.figures.stacks import stacked_bars
-from mmf_teach.lesson.picture import picture
 
 NOTICEABLE = 15                              # CIE76; about 2 is the least that eyes tell apart side by side
 NAMES = ["left", "right <b>", "third"]
@@ -111,7 +111,7 @@ def test_curves_hold_every_point_and_their_ends_in_words():
 
 def test_a_figure_is_shown_with_its_words_below_as_text_too(monkeypatch):
     displayed = []
-    monkeypatch.setattr(pictures, "display", lambda data, raw: displayed.append(data))
+    monkeypatch.setattr(alternative_text, "display", lambda data, raw: displayed.append(data))
     figure = FIGURES["bars"]()
     picture(figure)
     drawing, words = displayed
@@ -123,7 +123,7 @@ def test_a_figure_is_shown_with_its_words_below_as_text_too(monkeypatch):
 
 @pytest.mark.parametrize("alt", [None, "", "A bar chart", "only five words are here"])
 def test_a_figure_without_words_is_not_shown(monkeypatch, alt):
-    monkeypatch.setattr(pictures, "display", lambda data, raw: pytest.fail("it was shown"))
+    monkeypatch.setattr(alternative_text, "display", lambda data, raw: pytest.fail("it was shown"))
     figure = FIGURES["bars"]()
     figure.layout.meta = None if alt is None else {"alt": alt}
     with pytest.raises(ValueError, match="says in words what there is to see"):

@@ -7,6 +7,7 @@ import pytest
 from fixtures.tiny import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from mmf_teach.ternary.trits import require_trits
 from mmf_teach.tools import guards
 
 PLOTLY = guards.PLOTLY
@@ -148,6 +149,12 @@ def test_code_that_does_not_fit_on_a_page_is_told(source, said):
     assert executed(code(source, [printed()])) == [said]
 
 
+def test_more_than_ten_lines_of_imports_in_the_first_cell_are_told_and_in_a_later_one_not():
+    ten = "import a\n" * 7 + "from b import (\n    c,\n)"
+    assert executed(code(ten, [printed()], 1), code("import a\n" * 11, [printed()], 2)) == []
+    assert executed(code(f"{ten}\nimport d", [printed()])) == ["11 lines of imports; 10 are allowed in the first cell"]
+
+
 def test_prose_that_nobody_reads_is_told_but_tables_may_be_long():
     assert prose("word " * guards.LONGEST_PROSE_WORDS) == []
     assert prose("word " * (guards.LONGEST_PROSE_WORDS + 1)) == ["161 words in one cell; 160 are allowed"]
@@ -196,11 +203,12 @@ def test_a_notebook_of_more_bytes_than_a_page_should_have_is_told():
 
 
 ANSWER = "mmf_teach.ternary.trits:require_trits"
+ANSWERS = {ANSWER: require_trits}
 
 
 def leaked(source: str) -> list[str]:
     prose = new_markdown_cell("return values.astype(np.int8)")
-    return guards.leaked_lines(new_notebook(cells=[prose, code(source)]), [ANSWER])
+    return guards.leaked_lines(new_notebook(cells=[prose, code(source)]), ANSWERS)
 
 
 def test_a_line_of_an_answer_in_the_learners_code_is_told():
@@ -215,7 +223,7 @@ def test_what_an_answer_shares_with_any_other_code_is_not_told():
     head = "def require_trits(values: ndarray) -> Int8[ndarray, \"...\"]:"
     said = '    """The same values as int8; ValueError names the first one that is not -1, 0 or 1."""'
     assert leaked(f"{head}\n{said}\n    if wrong.any():\n    ...") == []
-    assert guards.leaked_lines(new_notebook(cells=[code("wrong = ~np.isin(values, (-1, 0, 1))")]), []) == []
+    assert guards.leaked_lines(new_notebook(cells=[code("wrong = ~np.isin(values, (-1, 0, 1))")]), {}) == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")), ids=lambda path: path.stem)

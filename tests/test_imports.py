@@ -1,11 +1,15 @@
 """An import only ever points to a line above its own: the dictionary below is the map of the project."""
 
 import ast
+import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from mmf_teach import lesson
+from mmf_teach.lesson.folders import SOURCES
 
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {                               # the reading order: a group knows only what stands above it
@@ -25,23 +29,22 @@ MAY_IMPORT = {                               # the reading order: a group knows 
     "hardware_sim": "files paths exit_code quantity ternary",
     "engine": "files paths hardware quantity shapes ternary reference layers model training cost hardware_sim",
     "lesson.figures": "",
-    "lesson.widgets": "paths quantity ternary reference layers model training cost hardware_sim engine lesson.figures",
-    "lesson": "files paths progress hardware model training cost hardware_sim lesson.figures lesson.widgets",
-    "checks": "paths shapes quantity ternary reference layers model training cost hardware_sim engine lesson",
+    "lesson.widgets": "quantity ternary reference model cost hardware_sim lesson.figures",
+    "lesson": "paths lesson.figures lesson.widgets",
+    "exercises": "paths shapes quantity ternary reference layers model training cost hardware_sim engine lesson",
 }
 MAY_IMPORT["tools"] = " ".join(MAY_IMPORT)
 MAY_IMPORT["__main__"] = "exit_code tools"
-STILL = {                                    # what has not moved out of the textbooks yet: to be emptied
-    "lesson": "checks",
-}
-MAY_IMPORT = {group: f"{allowed} {STILL.get(group, '')}" for group, allowed in MAY_IMPORT.items()}
 
 CHOOSES = {"ternary_matmul"}                 # packages that hand on what suits the machine, when it is asked for
 COMES_FIRST = {"engine": "compilation_cache"}            # what a package imports before any of its modules is imported
+BY_NAME = "from importlib import import_module"
+HANDS_ON = {"lesson"}                        # and one whose table says where a notebook finds what
 WITHOUT_TORCH = {"paths", "files", "progress", "exit_code", "hardware", "quantity", "ternary", "reference",
                  "hardware_sim", "lesson.figures"}
 FILES = sorted(path for folder in ("mmf_teach", "hardware_sim") for path in (ROOT / folder).rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES if path.stem != "__init__"}
+EXERCISES = {f"exercises.{path.parent.name}": path for path in sorted(SOURCES.glob("*/exercises.py"))}
 PACKAGES = [path for path in FILES if path.stem == "__init__"]
 OTHERS = [ROOT / "course.py", *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "notebooks").rglob("*.py"))]
 
@@ -90,13 +93,13 @@ def circles(sources: dict[str, str]) -> list[str]:
 def test_the_map_itself_only_points_upwards():
     above = []
     for entry, allowed in MAY_IMPORT.items():
-        assert set(allowed.split()) - set(STILL.get(entry, "").split()) <= set(above)
+        assert set(allowed.split()) <= set(above)
         above.append(entry)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_follow_the_reading_order(module):
-    assert misplaced(module, MODULES[module].read_text("utf-8")) == []
+@pytest.mark.parametrize(("module", "path"), (MODULES | EXERCISES).items(), ids=(*MODULES, *EXERCISES))
+def test_imports_follow_the_reading_order(module, path):
+    assert misplaced(module, path.read_text("utf-8")) == []
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -111,6 +114,8 @@ def test_no_modules_import_each_other_in_a_circle():
     ("mmf_teach.layers.glu", "if TYPE_CHECKING:\n    from mmf_teach.model.config import ModelConfig"),
     ("mmf_teach.model.build", "from mmf_teach.nowhere import something"),
     ("mmf_teach.model.build", "from mmf_teach import model"),
+    ("mmf_teach.lesson.guess", "from mmf_teach.lesson import picture"),
+    ("exercises.02_trits", "from mmf_teach.tools import build"),
 ])
 def test_a_misplaced_import_is_found_wherever_it_hides(module, line):
     assert len(misplaced(module, line)) == 1
@@ -176,7 +181,26 @@ def test_a_package_says_what_it_is_and_holds_nothing_else(path):
     by_name = [node for node in rest if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"]
     first = [node for node in rest if isinstance(node, ast.ImportFrom)
              and [alias.name for alias in node.names] == [COMES_FIRST.get(path.parent.name)]]
-    assert rest == (by_name if path.parent.name in CHOOSES else first)
+    table = [node for node in rest if isinstance(node, ast.Assign) or ast.unparse(node) == BY_NAME]
+    handed_on = [*table, *by_name] if path.parent.name in HANDS_ON else first
+    assert rest == (by_name if path.parent.name in CHOOSES else handed_on)
+
+
+def test_a_notebook_finds_each_name_in_the_module_that_the_table_says():
+    """A name that is also a module's would turn into the module as soon as somebody imports that."""
+    assert not {f"mmf_teach.lesson.{name}" for name in (*lesson.MODULE_OF, "style")} & MODULES.keys()
+    assert sorted(lesson.MODULE_OF) == sorted(" ".join(lesson.MODULES.values()).split())
+    for name, module in lesson.MODULE_OF.items():
+        assert getattr(lesson, name).__module__ == f"mmf_teach.lesson.{module}"
+    assert lesson.style.__name__ == "mmf_teach.lesson.figures.style"
+    with pytest.raises(AttributeError, match="has no attribute 'chekc'"):
+        _ = lesson.chekc
+
+
+def test_importing_the_lessons_names_imports_none_of_their_modules():
+    told = "import sys, mmf_teach.lesson; print([name for name in sys.modules if name.startswith('mmf_teach.lesson.')])"
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_every_folder_with_modules_is_a_package():

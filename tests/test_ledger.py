@@ -104,7 +104,7 @@ def test_many_who_write_at_once_lose_nothing(file):
         list(pool.map(lambda number: ledger.record("hint", id=str(number), said=text), range(200)))
     assert sorted(int(entry["id"]) for entry in ledger.entries()) == list(range(200))
     program = (
-        "from mmf_teach.notebook import ledger\n"
+        "from mmf_teach.lesson import ledger\n"
         "for number in range(100): ledger.record('hint', id=str(number), said=300 * 'y')")
     command = [sys.executable, "-c", program]
     running = [subprocess.Popen(command, env=environment(MMF_LEDGER=str(file))) for _ in range(3)]

@@ -10,13 +10,13 @@ from fixtures.tiny import CORPUS
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mmf_teach.checks.memory_without_attention import agrees_with_the_loop
 from mmf_teach.engine.mlgru_scan import chunked, compiled, doubling
 from mmf_teach.layers import mlgru_scan as naive
 from mmf_teach.layers.gru import GRU
 from mmf_teach.layers.mlgru import MLGRU
 from mmf_teach.lesson import quiz
 from mmf_teach.lesson.figures.recall_points import recall_points
+from mmf_teach.lesson.folders import exercises
 from mmf_teach.model.ablation import with_held_gates
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
@@ -27,6 +27,8 @@ from mmf_teach.reference.mlgru_scan import at_once, by_chunks, by_doubling, memo
 from mmf_teach.training import gru_to_mlgru as deletions
 from mmf_teach.training.grammar import Grammar
 from mmf_teach.training.gru_to_mlgru import MIXERS, RATES, RUNGS, TRITS, best_rows, learn, model_of
+
+agrees_with_the_loop = exercises("05").agrees_with_the_loop
 
 SIZES = [(1, 1), (2, 3), (5, 1), (8, 2), (17, 3), (64, 2), (100, 1)]
 EXACT = settings(max_examples=60, deadline=None)

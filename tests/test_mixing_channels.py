@@ -8,11 +8,11 @@ import torch
 from fixtures.tiny import CORPUS
 from hypothesis import given, settings, strategies as st
 
-from mmf_teach.checks.mixing_channels import is_rms_norm
 from mmf_teach.lesson import quiz
 from mmf_teach.lesson.figures import style
 from mmf_teach.lesson.figures.letter_rows import NEWLINE, SPACE, letter_rows
 from mmf_teach.lesson.figures.power_lines import power_lines
+from mmf_teach.lesson.folders import exercises
 from mmf_teach.lesson.widgets.letter_trace import LONGEST, LetterTrace, in_words
 from mmf_teach.model.ablation import PARTS, without
 from mmf_teach.model.build import build
@@ -21,6 +21,8 @@ from mmf_teach.model.traces import channel_mixer_trace, stream, token_mixer_trac
 from mmf_teach.reference.activation_functions import silu
 from mmf_teach.reference.block import stream_sizes
 from mmf_teach.reference.rms_norm import rms_norm
+
+is_rms_norm = exercises("06").is_rms_norm
 
 TEXT = "a man had a hat."
 

@@ -6,7 +6,7 @@ import pytest
 
 from mmf_teach.lesson import exercise as engine, ledger
 from mmf_teach.lesson.exercise import ERROR, NOT_YET, PASSED, exercise, use
-from mmf_teach.lesson.parsons import check_order, in_disorder, parsons
+from mmf_teach.lesson.parsons_problem import check_order, in_disorder, parsons
 
 pytestmark = pytest.mark.usefixtures("without_type_checks")
 NAMES = ["01.3", "02.7", "03.4"]

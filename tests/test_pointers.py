@@ -2,14 +2,14 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 from test_imports import MODULES, imports
 
 from hardware_sim.__main__ import PRESETS
+from mmf_teach.lesson import MODULE_OF, course_map
+from mmf_teach.lesson.folders import SOURCES
 
-SOURCE = Path(__file__).resolve().parent.parent / "notebooks" / "source"
 MACHINE = [module for module in MODULES if module.startswith("hardware_sim.")]
 
 
@@ -25,6 +25,8 @@ def met_in(texts: list[str]) -> set[str]:
     left = [name for text in texts for _, name in imports(text)]
     for text in texts:
         left += re.findall(r"solution=\"([\w.]+):", text)
+        names = ", ".join(re.findall(r"^from mmf_teach\.lesson import (.+)$", text, re.MULTILINE)).split(", ")
+        left += [f"mmf_teach.lesson.{MODULE_OF[name]}" for name in names if name in MODULE_OF]
         left += [f"{name}.__main__" for name in re.findall(r"python -m (hardware_sim(?:\.\w+)*)", text)]
     found = set()
     while left:
@@ -38,10 +40,10 @@ def met_in(texts: list[str]) -> set[str]:
 
 def written() -> dict[str, set[str]]:
     """What each notebook that is written meets, by its number."""
-    sources = {}
-    for path in SOURCE.rglob("*.py"):
-        sources.setdefault(path.relative_to(SOURCE).parts[0][:2], []).append(path.read_text("utf-8"))
-    return {number: met_in(texts) for number, texts in sources.items()}
+    folders = {lesson.name[:2]: SOURCES / lesson.name for lesson in course_map.lessons() if lesson.written}
+    return {
+        number: met_in([path.read_text("utf-8") for path in folder.glob("*.py")]) for number, folder in folders.items()
+    }
 
 
 @pytest.fixture(scope="module")

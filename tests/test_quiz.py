@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from mmf_teach.lesson import course_map, ledger, quiz
+from mmf_teach.lesson import course_map, folders, ledger, quiz
 from mmf_teach.lesson.quiz import EXIT_QUESTIONS, Choice, Question, bank, exit_ticket, of, to_retrieve, warm_up
-from mmf_teach.paths import DATA, ROOT
 
 WRITTEN = [lesson.name[:2] for lesson in course_map.lessons() if lesson.written]
 QUESTIONS = list(bank().values())
@@ -42,9 +41,8 @@ def test_a_written_notebook_has_five_questions_or_more_lettered_in_order(number)
     assert len(own) >= EXIT_QUESTIONS and own == [f"{number}.{letter}" for letter in "abcdefghij"[: len(own)]]
 
 
-def test_every_file_of_questions_belongs_to_a_notebook_of_the_course():
-    files = {path.stem for path in (DATA / "questions").glob("*")}
-    assert files <= {lesson.name[:2] for lesson in course_map.lessons()} and set(WRITTEN) <= files
+def test_every_written_lesson_has_a_file_of_questions():
+    assert set(WRITTEN) <= folders.files("questions.toml").keys()
 
 
 @pytest.mark.parametrize("choices", [
@@ -65,15 +63,15 @@ choices = [{say="a", right=true, why="x"}, {say="b", why="y"}, {say="c", why="z"
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    (GOOD.replace("ask", "asks"), "01.toml: question 01.a is malformed"),
+    (GOOD.replace("ask", "asks"), "lesson 01: question 01.a is malformed"),
     (GOOD.replace("why", "reason"), "01.a is malformed"),
     (GOOD.replace("id =", "name ="), "question ? is malformed"), (GOOD + GOOD, "the id 01.a is taken"),
     (GOOD.replace("01.a", "02.a"), "or belongs to another notebook"), (GOOD.replace("right=true, ", ""), "exactly one"),
 ])
 def test_a_malformed_bank_is_an_error_that_names_the_question(monkeypatch, tmp_path, text, said):
-    (tmp_path / "questions").mkdir()
-    (tmp_path / "questions" / "01.toml").write_text(text, "utf-8")
-    monkeypatch.setattr(quiz, "DATA", tmp_path)
+    (tmp_path / "01_small").mkdir()
+    (tmp_path / "01_small" / "questions.toml").write_text(text, "utf-8")
+    monkeypatch.setattr(folders, "SOURCES", tmp_path)
     with pytest.raises(ValueError, match=re.escape(said)):
         bank.__wrapped__()
 
@@ -107,7 +105,7 @@ def test_what_was_wrong_comes_first_then_what_was_never_asked_then_what_was_righ
 
 @pytest.mark.parametrize("number", WRITTEN)
 def test_every_question_of_a_notebook_is_asked_somewhere_in_it_or_later(number):
-    source = next((ROOT / "notebooks" / "source").glob(f"{number}_*.py")).read_text("utf-8")
+    source = folders.files("notebook.py")[number].read_text("utf-8")
     if number != "00":                       # it is too short for a quiz; its questions are asked in those that follow
         assert f'exit_ticket("{number}")' in source and f'warm_up("{number}")' in source
     assert [row["id"] for row in exit_ticket(number).questions] == [question.id for question in of(int(number))[:5]]

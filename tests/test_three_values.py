@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from mmf_teach.checks.three_values_are_enough import EXERCISES, AddOnly, unpack_undoes_pack
 from mmf_teach.lesson import quiz
 from mmf_teach.lesson.exercise import NOT_YET, exercise
 from mmf_teach.lesson.figures import style
 from mmf_teach.lesson.figures.running_sum import running_sum
-from mmf_teach.lesson.parsons import check_order
+from mmf_teach.lesson.folders import exercises
+from mmf_teach.lesson.parsons_problem import check_order
 from mmf_teach.lesson.property_test import PropertyTest, rejects
 from mmf_teach.lesson.widgets import packing_byte, ternary_dot as dot_widget
 from mmf_teach.lesson.widgets.packing_byte import PackingByte
@@ -22,6 +22,9 @@ from mmf_teach.reference import masked_product as masked
 from mmf_teach.ternary.accumulator import accumulator_bits
 from mmf_teach.ternary.packing import pack_2bit, pack_base3, unpack_2bit, unpack_base3
 from mmf_teach.ternary.trits import ternary_dot
+
+LESSON = exercises("02")
+EXERCISES, AddOnly, unpack_undoes_pack = LESSON.EXERCISES, LESSON.AddOnly, LESSON.unpack_undoes_pack
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=150)
 TESTS = [one for one in EXERCISES if isinstance(one, PropertyTest)]
@@ -119,14 +122,14 @@ def test_every_byte_shows_the_trits_that_the_library_unpacks():
     assert len(widget.rows) == 256 and widget.rows[243:] == [None] * 13
     for byte, row in enumerate(widget.rows[:243]):
         assert row == unpack_base3(np.array([byte], np.uint8), 5).tolist()
-        assert sum(packing_byte.place_values(row)) == packing_byte.packed_byte(row) == byte
+        assert sum(packing_byte.place_values(row)) == pack_base3(np.array(row))[0] == byte
         assert [byte // place % 3 - 1 for place in widget.places] == row
 
 
-@pytest.mark.parametrize("row", [[1] * 4, [1] * 6, [0, 0, 0, 0, 2]])
+@pytest.mark.parametrize("row", [[1] * 4, [1] * 6])
 def test_what_are_not_five_trits_is_refused(row):
     with pytest.raises(ValueError):
-        packing_byte.packed_byte(row)
+        packing_byte.place_values(row)
 
 
 @pytest.mark.parametrize("make", [TernaryDot, PackingByte])

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mmf_teach.checks.training_with_three_values import climbs_and_comes_down
 from mmf_teach.layers.bit_linear import BitLinear
 from mmf_teach.lesson import quiz
 from mmf_teach.lesson.figures.step_lines import step_lines
+from mmf_teach.lesson.folders import exercises
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.paths import DATA
@@ -19,6 +19,8 @@ from mmf_teach.training.corpus import CORPORA
 from mmf_teach.training.flips import FlipWatch, flipped, trits_of
 from mmf_teach.training.recipe import Recipe
 from mmf_teach.training.schedule import learning_rate
+
+climbs_and_comes_down = exercises("08").climbs_and_comes_down
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=60)
 pytestmark = pytest.mark.usefixtures("without_type_checks")

@@ -17,8 +17,8 @@ from hardware_sim.paper2024.inputs import random_memory
 from hardware_sim.paper2024.machine import TOKEN_MIXER, paper2024
 from mmf_teach.cost.model_operations import remaining_operations, ternary_operations
 from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.predict import predict
+from mmf_teach.lesson.parsons_problem import parsons
+from mmf_teach.lesson.prediction import predict
 from mmf_teach.lesson.quiz import exit_ticket
 from mmf_teach.lesson.widgets import explorer, outlier, writer
 from mmf_teach.lesson.widgets.bit_planes import BitPlanes

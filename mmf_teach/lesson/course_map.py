@@ -1,28 +1,41 @@
-"""The table of contents of the course, from notebooks/course.toml."""
+"""The table of contents of the course, from the first cell of each lesson's notebook."""
 
-import tomllib
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
-from mmf_teach.paths import ROOT
+from mmf_teach.lesson import folders
+
+HEAD = re.compile(
+    r'# %% \[markdown\] part="(?P<part>[^"\n]+)" build="(?P<build>[^"\n]+)"\n'
+    r"# # .+\n"                              # the title, which is also the folder's name
+    r"#\n"
+    r"# \*\*Claim\.\*\* (?P<claim>.+(?:\n# .+)*)\n"
+)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    name: str
+    name: str                                # of its folder and its notebooks
     part: str
-    claim: str
-    build: str
-
-    @property
-    def written(self) -> bool:
-        """Whether the notebook is there yet."""
-        return (ROOT / "notebooks" / "source" / f"{self.name}.py").exists()
+    claim: str                               # what the reader can check at the end of the notebook
+    build: str                               # what they make on the way
+    written: bool                            # False while the notebook is its first cell only: to come
 
 
 def lessons() -> list[Lesson]:
-    """All notebooks of the course, in order."""
-    table = tomllib.loads((ROOT / "notebooks" / "course.toml").read_text("utf-8"))
-    return [Lesson(**row) for row in table["notebook"]]
+    """All lessons of the course, in order. ValueError names one whose first cell lacks something."""
+    return [read(path) for path in folders.files("notebook.py").values()]
+
+
+def read(notebook: Path) -> Lesson:
+    """What the source of a notebook says of itself."""
+    name, text = notebook.parent.name, notebook.read_text("utf-8")
+    head = HEAD.match(text)
+    if head is None:
+        raise ValueError(f"{name}/notebook.py must begin with part, build, title and claim, as CONTRIBUTING.md shows")
+    claim = head["claim"].replace("\n# ", " ")
+    return Lesson(name, head["part"], claim, head["build"], written="\n# %%" in text)
 
 
 def markdown(folder: str = "") -> str:

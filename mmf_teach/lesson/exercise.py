@@ -1,7 +1,6 @@
 """An exercise and its check: the answer is the library's own function, and known mistakes have their own sentence."""
 
 import html
-import importlib
 import inspect
 import os
 import tempfile
@@ -13,25 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from mmf_teach.lesson import ledger
+from mmf_teach.lesson import folders, ledger
 from mmf_teach.lesson.compare import describe, difference, same
 from mmf_teach.lesson.trial import LIMIT_S, Outcome, Todo, TooLong, call, within_time
 
 TODO, NOT_YET, ERROR, PASSED = "todo", "not yet", "error", "passed"
-FILES = {                                    # which file of mmf_teach.checks holds the exercises of a notebook
-    "01": "the_price_of_a_multiply",
-    "02": "three_values_are_enough",
-    "03": "from_floats_to_trits",
-    "04": "fast_kernels",
-    "05": "memory_without_attention",
-    "06": "mixing_channels",
-    "07": "a_whole_language_model",
-    "08": "training_with_three_values",
-    "09": "long_contexts",
-    "10": "an_instruction_set_of_ten_words",
-    "11": "counting_cycles",
-    "13": "the_model_on_the_machine",
-}
 LEFT = "text-align:left"
 TRIES = 150                                  # random inputs beyond the listed cases
 
@@ -100,11 +85,10 @@ _passed: dict[str, Callable] = {}            # the reader's functions that passe
 
 def exercise(name: str) -> "Exercise | PropertyTest":
     """The exercise with this id. ValueError when there is none."""
-    if isinstance(name, str) and name[:2] in FILES:          # imported here: the exercises need this file first
-        file = importlib.import_module(f"mmf_teach.checks.{FILES[name[:2]]}")
-        for one in file.EXERCISES:
-            if one.id == name:
-                return one
+    known = isinstance(name, str) and name[:2] in folders.files("exercises.py")
+    for one in folders.exercises(name[:2]).EXERCISES if known else []:
+        if one.id == name:
+            return one
     raise ValueError(f"there is no exercise {name!r}")
 
 
@@ -209,8 +193,8 @@ class _Search:
         if want.error is None:
             details["expected"] = describe(want.value)
         if why != again or not why:          # or it was wrong when it was tried, and now is right
-            moody = "asked the same twice, it answers differently: it must depend on its arguments alone"
-            return Report(self.one.id, NOT_YET, moody, details)
+            nondeterministic = "asked the same twice, it answers differently: it must depend on its arguments alone"
+            return Report(self.one.id, NOT_YET, nondeterministic, details)
         tried = [*self.one.cases, arguments]
         for sentence, wrong in self.one.mistakes.items():
             if all(self.matches(case, wrong) for case in tried):

@@ -1,13 +1,12 @@
 """How far the reader is, from the local ledger: exercises passed, questions right at the first go, guesses made."""
 
 import html
-import importlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mmf_teach.lesson import course_map, ledger, quiz
-from mmf_teach.lesson.exercise import FILES, PASSED
+from mmf_teach.lesson import course_map, folders, ledger, quiz
+from mmf_teach.lesson.exercise import PASSED
 
 
 @dataclass(frozen=True)
@@ -24,16 +23,15 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """One row for each notebook that is written and has something to do."""
-    return [row for row in map(_row, course_map.lessons()) if row.exercises or row.questions]
+    """One row for each notebook that is written."""
+    return [_row(lesson) for lesson in course_map.lessons() if lesson.written]
 
 
 def _row(lesson: course_map.Lesson) -> Row:
     number = lesson.name[:2]
-    exercises = set()
-    if number in FILES and lesson.written:
-        exercises = {one.id for one in importlib.import_module(f"mmf_teach.checks.{FILES[number]}").EXERCISES}
-    questions = {question.id for question in quiz.of(int(number))} if lesson.written else set()
+    has_exercises = number in folders.files("exercises.py")
+    exercises = {one.id for one in folders.exercises(number).EXERCISES} if has_exercises else set()
+    questions = {question.id for question in quiz.of(int(number))}
     passed = {entry["id"] for entry in ledger.entries("check") if entry.get("state") == PASSED} & exercises
     first: dict[str, bool] = {}
     for entry in ledger.entries("answer"):

@@ -1,16 +1,15 @@
 """Questions with an answer to every choice, asked again when they are half forgotten.
 
-The bank is data/questions/NN.toml, five questions or more a notebook. A notebook begins with two from the one
-before, two from three back and one from the first; it ends with five of its own.
+Each lesson's questions.toml has five or more. A notebook begins with two from the one before, two from three back
+and one from the first; it ends with five of its own.
 """
 
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 
-from mmf_teach.lesson import ledger
+from mmf_teach.lesson import folders, ledger
 from mmf_teach.lesson.widgets.quiz import Quiz
-from mmf_teach.paths import DATA
 
 EXIT_QUESTIONS = 5
 WARM_UP = ((1, 2), (3, 2))                   # (notebooks back, questions); one more from the first notebook
@@ -39,14 +38,14 @@ class Question:
 def bank() -> dict[str, Question]:
     """All questions by their id, in the order of the course. ValueError names one that is malformed."""
     questions = {}
-    for path in sorted((DATA / "questions").glob("[0-9][0-9].toml")):
+    for number, path in folders.files("questions.toml").items():
         for row in tomllib.loads(path.read_text("utf-8"))["question"]:
             try:
                 made = Question(row["id"], row["ask"], tuple(Choice(**choice) for choice in row["choices"]))
             except (KeyError, TypeError) as problem:
-                raise ValueError(f"{path.name}: question {row.get('id', '?')} is malformed ({problem})") from None
-            if made.id in questions or made.id[:2] != path.stem:
-                raise ValueError(f"{path.name}: the id {made.id} is taken, or belongs to another notebook")
+                raise ValueError(f"lesson {number}: question {row.get('id', '?')} is malformed ({problem})") from None
+            if made.id in questions or made.id[:2] != number:
+                raise ValueError(f"lesson {number}: the id {made.id} is taken, or belongs to another notebook")
             questions[made.id] = made
     return questions
 
@@ -72,8 +71,8 @@ def to_retrieve(number: int) -> list[Question]:
     chosen: list[Question] = []
     for notebook, count in [*wanted, *((earlier, 5) for earlier in range(number - 1, -1, -1))]:
         fresh = [question for question in of(notebook) if notebook < number and question not in chosen]
-        room = min(count, EXIT_QUESTIONS - len(chosen))
-        chosen += sorted(fresh, key=_urgency)[:room]
+        wanted_here = min(count, EXIT_QUESTIONS - len(chosen))
+        chosen += sorted(fresh, key=_urgency)[:wanted_here]
     return chosen
 
 

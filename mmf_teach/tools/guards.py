@@ -1,9 +1,10 @@
 """Rules that a built notebook must keep, each learnt from a course in which it was broken (see CONTRIBUTING.md)."""
 
-import importlib
+import ast
 import inspect
 import json
 import re
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from nbformat import NotebookNode
@@ -11,6 +12,7 @@ from nbformat import NotebookNode
 PLOTLY = "application/vnd.plotly.v1+json"
 LARGEST_BYTES = 300_000
 LONGEST_CODE_LINES, LONGEST_CODE_COLUMNS, LONGEST_PROSE_WORDS = 20, 100, 160
+MOST_IMPORT_LINES = 10                       # of the first cell with code: nobody reads thirty
 TELLING = 24                                 # a line of code this long or longer does not occur by chance
 PRIVATE = re.compile(                        # what betrays the machine that built it, and differs on the next
     r"/(?:home|root|Users|tmp|work|mnt|opt)/|[A-Za-z]:\\\\|site-packages|0x[0-9a-f]{6,}|ipykernel_\d+"
@@ -23,6 +25,9 @@ def problems(notebook: NotebookNode, executed: bool) -> list[str]:
     found = []
     for cell in notebook.cells:
         found += [f"{cell.id}: {problem}" for problem in cell_problems(cell, executed)]
+    first = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+    if first is not None and (lines := import_lines(first.source)) > MOST_IMPORT_LINES:
+        found.append(f"{first.id}: {lines} lines of imports; {MOST_IMPORT_LINES} are allowed in the first cell")
     if "widgets" in notebook.metadata:
         found.append("it stores widget state")
     if executed:
@@ -54,6 +59,12 @@ def cell_problems(cell: NotebookNode, executed: bool) -> list[str]:
     for output, after in pairwise([*cell.outputs, None]):
         found += output_problems(output, after)
     return found
+
+
+def import_lines(source: str) -> int:
+    """How many lines of a cell import something."""
+    imports = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return sum(node.end_lineno - node.lineno + 1 for node in imports)
 
 
 def output_problems(output: NotebookNode, after: NotebookNode | None) -> list[str]:
@@ -90,13 +101,12 @@ def comparison_problems(notebook: NotebookNode) -> list[str]:
     return []
 
 
-def leaked_lines(notebook: NotebookNode, solutions: list[str]) -> list[str]:
-    """Lines of the answers' bodies (given as "module:function") that stand in a notebook's code."""
+def leaked_lines(notebook: NotebookNode, answers: Mapping[str, Callable]) -> list[str]:
+    """Lines of the answers' bodies (each with the place where it lies) that stand in a notebook's code."""
     written = {line.strip() for cell in notebook.cells if cell.cell_type == "code" for line in cell.source.splitlines()}
     leaked = []
-    for place in solutions:
-        module, function = place.split(":")
-        body = inspect.getsource(getattr(importlib.import_module(module), function)).split('"""')[-1]
+    for place, answer in answers.items():
+        body = inspect.getsource(answer).split('"""')[-1]
         lines = {line.partition("#")[0].strip() for line in body.splitlines()}
         leaked += [f"{place}: {line}" for line in sorted(lines & written) if len(line) >= TELLING]
     return leaked

@@ -3,7 +3,7 @@
 import pytest
 
 from mmf_teach.lesson.exercise import exercise
-from mmf_teach.lesson.parsons import in_disorder
+from mmf_teach.lesson.parsons_problem import in_disorder
 
 pytestmark = pytest.mark.browser
 MULTIPLIES = """def ternary_dot(trits, codes):

@@ -31,7 +31,7 @@ def styled(figure: go.Figure, title: str, x: str, y: str, alt: str, height: int 
     """The same figure with a title that says what to see, named axes, and its content in words.
 
     The vertical axis is named under the title, where it can be read without turning one's head. `alt` is kept
-    in the figure, for `notebook.picture` to draw, store and read aloud.
+    in the figure, for `picture` to draw, store and read aloud.
     """
     return figure.update_layout(
         template="none", meta={"alt": alt},

@@ -41,13 +41,6 @@ def setting_of(name: str, size: str, context: int) -> Setting:
     return Setting(size=size, context=context, **{"free" if name in comparison.FREE else "twin": name})
 
 
-def from_line(entry: dict[str, Any], context: int, batch: int, memory: list[float]) -> list[list[float]]:
-    """What the script computes: value, low and high end of arithmetic, weights and state or cache, in microjoules."""
-    moved = (entry["weights"] / batch + entry["row"], entry["kept"][0] + entry["kept"][1] * context)
-    arithmetic = [a + b * context for a, b in entry["arithmetic"]]
-    return [arithmetic, *([each * 1e-6 * end for end in memory] for each in moved)]
-
-
 def as_bars(accounts: tuple[Account, Account]) -> dict[str, dict[str, float]]:
     """The same as bars of the figure `stacked_bars`: microjoules by cause, for each model."""
     return {one.name: {cause: part.value for cause, part in one.microjoules.items()} for one in accounts}

@@ -8,17 +8,10 @@ import traitlets
 
 from mmf_teach.lesson.figures import style
 from mmf_teach.lesson.widgets.explorer import Explorer, script
-from mmf_teach.ternary.packing import POWERS_OF_3, pack_base3, unpack_base3
+from mmf_teach.ternary.packing import POWERS_OF_3, unpack_base3
 
 PLACES = POWERS_OF_3.tolist()
 COLOURS = {1: style.PLUS, 0: style.ZERO, -1: style.MINUS}
-
-
-def packed_byte(trits: Sequence[int]) -> int:
-    """The byte of five trits. ValueError for another number of them, or for what is no trit."""
-    if len(trits) != len(PLACES):
-        raise ValueError(f"a byte holds {len(PLACES)} trits, not {len(trits)}")
-    return int(pack_base3(np.array(trits))[0])
 
 
 def place_values(trits: Sequence[int]) -> list[int]:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from mmf_teach.lesson import folders
 from mmf_teach.progress import Progress
 from mmf_teach.tools import build
 
@@ -13,9 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    chosen = [s for s in build.sources() if not options.names or s.stem.startswith(tuple(options.names))]
+    chosen = [s for s in build.sources() if not options.names or s.parent.name.startswith(tuple(options.names))]
     if not chosen:
-        raise ValueError(f"no source in {build.SOURCES} begins with {' or '.join(options.names)}")
+        raise ValueError(f"no written lesson in {folders.SOURCES} begins with {' or '.join(options.names)}")
     differed = build.build_all(chosen, options.check, Progress(len(chosen)).show)
     for path in differed:
         shown = Path(path).relative_to(build.ROOT)

@@ -1,8 +1,7 @@
-# %% [markdown]
+# %% [markdown] part="Start" build="nothing yet: a tour and a check of your machine"
 # # Start here
 #
-# **Claim.** A language model that writes Shakespeare fits in a file smaller than a photo, and it multiplies
-# no matrices.
+# **Claim.** A model that writes Shakespeare fits in a file smaller than a photo, and multiplies no matrices.
 #
 # By the end of this tour you will have checked both halves of that sentence on your own machine, and found the
 # multiplications that are left.
@@ -15,14 +14,8 @@ import json
 from math import exp, log
 
 from mmf_teach.cost.model_operations import remaining_operations, ternary_operations
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.bars import count_bars
-from mmf_teach.lesson.figures.curves import loss_curves
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.progress_page import Panel
-from mmf_teach.lesson.widgets.compare import Compare
-from mmf_teach.lesson.widgets.writer import Writer
+from mmf_teach.lesson import Compare, Panel, Writer, predict, reveal
+from mmf_teach.lesson import count_bars, loss_curves, picture, style
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.generate import generate
 from mmf_teach.paths import DATA, SHIPPED_MODEL

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="I Arithmetic" build="absmean, absmax, straight-through BitLinear"
 # # 03 From floats to trits
 #
 # **Claim.** The mean of the weights makes a better scale than the largest, and one outlier shows why.
@@ -13,20 +13,10 @@
 import numpy as np
 import torch
 
-from mmf_teach.lesson.bar import bar
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.bars import count_bars
-from mmf_teach.lesson.figures.bits_and_error import bits_and_error
-from mmf_teach.lesson.figures.rounding_lines import rounding_lines
-from mmf_teach.lesson.figures.small_pictures import small_pictures
+from mmf_teach.lesson import bar, check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import bits_and_error, count_bars, hint, rounding_lines, show, small_pictures
+from mmf_teach.lesson import picture, style
 from mmf_teach.lesson.figures.weight_histogram import Panel, weight_histograms
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.show import hint, show
-from mmf_teach.lesson.trial import todo
 from mmf_teach.quantity import QuantityTable, load
 from mmf_teach.ternary.formats import FORMATS
 from mmf_teach.ternary.quantise import SMALLEST

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="III Machine" build="the scoreboard; DRAM; the 43 ms explained"
 # # 11 Counting cycles
 #
 # **Claim.** A read latency of twelve cycles reproduces the published 43 ms.
@@ -13,23 +13,14 @@
 from random import Random
 
 from hardware_sim.assembler import assemble, texts
-from hardware_sim.dram.ddr4 import Ddr4, Ddr4Port
-from hardware_sim.dram.fixed_latency import FixedLatency
 from hardware_sim.isa import Instruction
 from hardware_sim.paper2024 import clocked
-from hardware_sim.paper2024.inputs import random_memory
 from hardware_sim.paper2024.isa import OPERATIONS
 from hardware_sim.paper2024.machine import TOKEN_MIXER, facts, paper2024
 from hardware_sim.scoreboard import run
 from hardware_sim.trace import busy, moved, named, stalls, total_cycles, waits
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
-from mmf_teach.lesson.widgets.stepper import Stepper
-from mmf_teach.quantity import QuantityTable
+from mmf_teach.lesson import check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import Stepper, picture, roofline, rounding_lines, style, timeline
 
 # %% [markdown]
 # ## Before you begin
@@ -45,6 +36,8 @@ warm_up("11")
 # What is known of the measurement:
 
 # %%
+from mmf_teach.quantity import QuantityTable
+
 known = facts()
 QuantityTable({name: known[name] for name in ("width", "clock", "closed_clock", "block_time")})
 
@@ -96,6 +89,8 @@ def answers(count, latency, gap):
 check("11.1", answers)
 
 # %%
+from hardware_sim.dram.fixed_latency import FixedLatency
+
 answers = use("11.1")
 assert answers(50, 12, 1) == FixedLatency(12).arrivals(50, gap=1).tolist()
 print("the library's memory agrees:", answers(5, 12, 1))
@@ -180,6 +175,8 @@ check("11.5", total)
 # instruction that waits to be issued. Buttons and arrow keys.
 
 # %%
+from hardware_sim.paper2024.inputs import random_memory
+
 small = paper2024(width=4, read_latency=2, write_latency=2)
 MIXER = TOKEN_MIXER.read_text("utf-8")
 mixer_4 = assemble(MIXER, small.instruction_set, small.region_bytes)
@@ -198,13 +195,14 @@ print("cycles lost by cause:", dict(stalls(events)))
 # scoreboard and on nine wrong ones.
 
 # %%
-from mmf_teach.checks.counting_cycles import PROGRAMS
+from mmf_teach.lesson import exercises
 
+PROGRAMS = exercises("11").PROGRAMS
 for number, program in enumerate(PROGRAMS):
     parts = (f"{'+'.join(needs) or 'nothing'} for {cycles}" for needs, cycles in program)
     print(f"{number}: {'; '.join(parts) or 'no instructions'}")
 
-# %% solution="mmf_teach.checks.counting_cycles:is_a_schedule"
+# %% solution="exercises:is_a_schedule"
 def is_a_schedule(schedule):
     for program in PROGRAMS:
         intervals = schedule(program)
@@ -262,8 +260,6 @@ for latency in (1, 2, 3, 4, 12):
 # shows when one stands waiting.
 
 # %%
-from mmf_teach.lesson.figures.timeline import timeline
-
 
 def gantt(events, title, window=None):
     bars = [{"unit": e.unit, "start": e.start, "end": e.end, "text": e.text} for e in events]
@@ -307,8 +303,6 @@ print(f"control, write latency 120: {more:.1f} % more cycles")
 # roof. To do better it must ask for more than a byte at a time, or ask again before the answer is there.
 
 # %%
-from mmf_teach.lesson.figures.roofline import roofline
-
 clock = 60e6
 def point(events):
     return weights / moved(events), weights / total_cycles(events) * clock
@@ -325,9 +319,6 @@ picture(roofline(clock, clock / 13, points, "The published core runs along its m
 # costs 3.4 ms.
 
 # %%
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.rounding_lines import rounding_lines
-
 latencies = [1, 2, 3, 4, 6, 8, 10, 12, 16]
 times = [round(total_cycles(block(latency)) / 60e3, 1) for latency in latencies]
 line, control = {"this program at 60 MHz, ms": times}, ("published: 43 ms", 43.0)
@@ -411,6 +402,8 @@ def burst_cycles(open_rows, bank, row):
 check("11.8", burst_cycles)
 
 # %%
+from hardware_sim.dram.ddr4 import Ddr4, Ddr4Port
+
 burst_cycles = use("11.8")
 memory, now, dice = Ddr4(), 0, Random(4)
 for _ in range(30):

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="I Arithmetic" build="a packed matrix-vector product; fused BitLinear"
 # # 04 Fast kernels
 #
 # **Claim.** A ternary product without multiplication runs as fast as memory can feed it.
@@ -16,15 +16,8 @@ import numpy as np
 from mmf_teach.cost.traffic import weight_bytes
 from mmf_teach.engine import ternary_matmul
 from mmf_teach.engine.bench.ladder import climb
-from mmf_teach.lesson.bar import bar
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures.ladder import ladder
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
-from mmf_teach.lesson.widgets.bit_planes import CODES, BitPlanes, counted_bits
+from mmf_teach.lesson import bar, check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import BitPlanes, ladder, picture
 from mmf_teach.model.integer import integer_model
 from mmf_teach.reference.popcount_product import PLACES, trit_planes
 
@@ -143,6 +136,8 @@ check("04.2", code_planes)
 BitPlanes()
 
 # %%
+from mmf_teach.lesson.widgets.bit_planes import CODES, counted_bits
+
 setting = [1, -1, 0, -1]
 for code, trit, bits in zip(CODES, setting, counted_bits(setting, CODES), strict=True):
     print(f"{trit:2} times {code:4}: counted bits {''.join(map(str, bits))}")
@@ -235,7 +230,7 @@ print(f"{longest_chunk(3, 16)} entries: the library pours after 28 words, which 
 # inputs] and [outputs, inputs], and returns True if the result is right. The check tries your test on a right product
 # and on eight wrong ones. Which sizes and which values would you be afraid of?
 
-# %% solution="mmf_teach.checks.fast_kernels:agrees_with_a_loop"
+# %% solution="exercises:agrees_with_a_loop"
 def agrees_with_a_loop(product):
     todo("sizes and codes of your choice; compare with sums that you trust")
 

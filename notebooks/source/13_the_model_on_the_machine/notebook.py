@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="III Machine" build="compile the trained model; a better core within a budget"
 # # 13 The model on the machine
 #
 # **Claim.** The trained model runs on the simulated accelerator bit for bit.
@@ -11,39 +11,17 @@
 # 60 to 90 minutes. It builds on [11 Counting cycles](11_counting_cycles.ipynb).
 
 # %%
-from itertools import pairwise
-
 import numpy as np
 
 from hardware_sim.assembler import texts
-from hardware_sim.studies.design_search import budget, enter, groups, ranked, speeds, table
-from hardware_sim.studies.ladder import design_steps, tiles_of as count_tiles, trits_of
-from hardware_sim.studies.projection import projection
-from hardware_sim.ternary_core.golden import Golden
 from hardware_sim.ternary_core.isa import INSTRUCTION_SET
 from hardware_sim.ternary_core.machine import TERNARY_CORE, Machine
-from hardware_sim.ternary_core.units import tmatmul
 from hardware_sim.ternary_core.weights import lower_model
-from mmf_teach.cost.sizes import sizes
-from mmf_teach.engine.accelerator import Accelerator
-from mmf_teach.engine.runtime import Engine
-from mmf_teach.engine.ternary_core.scoreboard import count_cycles
-from mmf_teach.lesson.bar import bar
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures.design_ladder import design_ladder
-from mmf_teach.lesson.figures.roofline import roofline
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
-
-# %%
+from mmf_teach.lesson import bar, check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import design_ladder, picture, roofline
 from mmf_teach.model.checkpoint import load_model
-from mmf_teach.model.generate import generate
 from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import SHIPPED_MODEL
-from mmf_teach.quantity import QuantityTable
 
 # %% [markdown]
 # ## Before you begin
@@ -65,6 +43,9 @@ warm_up("13")
 predict("13.p1", "One token of the 370M model, products alone:", unit="seconds")
 
 # %%
+from hardware_sim.studies.ladder import design_steps, tiles_of as count_tiles, trits_of
+from mmf_teach.cost.sizes import sizes
+
 rungs = list(design_steps(sizes("370M", "matmul_free")))
 first = rungs[0]
 reveal("13.p1", round(first.cycles / (first.clock_mhz * 1e6), 1), unit="seconds (simulated)")
@@ -186,6 +167,9 @@ for name in ("embedding", "b0.to_f", "b0.to_gate", "b0.to_f.bias", "memories", "
 # the program instruction by instruction, and its compiled form. **Every score, and every memory, must be equal.**
 
 # %%
+from hardware_sim.ternary_core.golden import Golden
+from mmf_teach.engine.accelerator import Accelerator
+
 text = letters.encode("To be, or not to be")
 golden, core = Golden(TERNARY_CORE, memory.copy()), Accelerator(integer, TERNARY_CORE)
 state, of_core = integer.initial_state(1), core.initial_state(1)
@@ -208,7 +192,11 @@ print(f"{len(text)} letters: scores and memories agree bit for bit; nothing over
 predict("13.p2", "The trained model on our core at 200 MHz:", unit="letters/s")
 
 # %%
-reveal("13.p2", round(TERNARY_CORE.clock_mhz * 1e6 / core.timing.cycles), unit="letters/s (simulated)")
+from mmf_teach.engine.runtime import Engine
+from mmf_teach.model.generate import generate
+
+reveal("13.p2", round(TERNARY_CORE.clock_mhz * 1e6 / core.timing.cycles),
+       unit="letters/s (simulated)")
 prompt = letters.encode("ROMEO:")
 written = letters.decode(list(generate(core, prompt, 120, seed=1)))
 assert written == letters.decode(list(generate(Engine(integer), prompt, 120, seed=1)))
@@ -250,6 +238,8 @@ choices = ("reads overlap", "wider beats", "double buffers", "16 row lanes")
 predict("13.p3", "A step of the ladder that gains nothing:", choices=choices)
 
 # %%
+from itertools import pairwise
+
 gains = [now.tokens_per_second / was.tokens_per_second for was, now in pairwise(rungs)]
 by_gain = {rung.name: gain for rung, gain in zip(rungs[1:], gains, strict=True)}
 reveal("13.p3", min(choices, key=by_gain.get))
@@ -296,7 +286,7 @@ print(f"the last one uses {used} (simulated)")
 # machine need so long? Lanes and bytes are powers of two: use 1 to 64 lanes, and 4 to 64 bytes. The check tries your
 # test on a right machine and on eight impossible ones.
 
-# %% solution="mmf_teach.checks.the_model_on_the_machine:is_a_possible_clock"
+# %% solution="exercises:is_a_possible_clock"
 def is_a_possible_clock(cycles):
     todo("a least number of cycles, and comparisons of better machines with worse ones")
 
@@ -304,6 +294,8 @@ def is_a_possible_clock(cycles):
 check("13.6", is_a_possible_clock)
 
 # %%
+from hardware_sim.ternary_core.units import tmatmul
+
 is_a_possible_clock = use("13.6")
 
 def of_a_tile(lanes, port_bytes, latency):
@@ -331,6 +323,8 @@ def needed_gigabytes_per_second(weights, bits, tokens_per_second):
 check("13.7", needed_gigabytes_per_second)
 
 # %%
+from hardware_sim.studies.projection import projection
+
 needed_gigabytes_per_second = use("13.7")
 claim = projection(sizes("1.3B", "matmul_free"))
 steps = f"{claim.blocks} blocks x {claim.block_ms} ms / {claim.faster}"
@@ -358,6 +352,9 @@ print(f"there:  {claim.faster} bytes x {claim.clock_mhz} MHz = {there:.2f} GB/s 
 # your clock.
 
 # %%
+from hardware_sim.studies.design_search import budget, enter, groups, ranked, speeds, table
+from mmf_teach.quantity import QuantityTable
+
 QuantityTable(table())
 
 # %% [markdown]
@@ -369,6 +366,8 @@ choices = ("a wide register (d = 128)", "many registers", "many lanes", "a wide 
 predict("13.p4", "The best design within the budget has:", choices=choices)
 
 # %%
+from mmf_teach.engine.ternary_core.scoreboard import count_cycles
+
 limit, found = budget(), []
 parts = groups(limit)
 for group in bar(parts, "searching"):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy import ndarray
 
 from mmf_teach.lesson.exercise import Exercise
+from mmf_teach.lesson.named import Named, times
 from mmf_teach.lesson.property_test import PropertyTest
 from mmf_teach.model.config import inner_width
 from mmf_teach.reference.activation_functions import silu
@@ -21,24 +22,6 @@ def is_rms_norm(norm: Callable) -> bool:
     normed = norm(tokens)
     squares, ratios = np.square(normed).mean(axis=1), normed / tokens
     return bool(np.allclose(squares, 1, atol=0.01) and np.allclose(ratios, ratios[:, :1]) and ratios.min() > 0)
-
-
-class Named:
-    """A function with a name that says what it does, so that a check can print it."""
-
-    def __init__(self, name: str, function: Callable):
-        self.__name__, self.function = name, function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self.function(*arguments)
-
-    def __deepcopy__(self, memo: dict) -> "Named":
-        return self
-
-
-def times(matrix: list[list[float]]) -> Named:
-    """The map that multiplies a token by a matrix of [in out]."""
-    return Named(f"x @ {matrix}", lambda x: np.asarray(x) @ np.array(matrix, float))
 
 
 WIDE = times([[1.0, -1.0, 0.5], [2.0, 1.0, -3.0]])

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="III Machine" build="assembler, programs, the golden simulator"
 # # 10 An instruction set of ten words
 #
 # **Claim.** Ten instructions are enough to run a token mixer.
@@ -20,15 +20,8 @@ from hardware_sim.paper2024.isa import OPERATIONS, instruction_set
 from hardware_sim.paper2024.machine import TOKEN_MIXER, paper2024
 from hardware_sim.paper2024.reference import ROWWISE, run_lines
 from hardware_sim.paper2024.units import norm, tmatmul
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures.register_trace import register_trace
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
-from mmf_teach.lesson.widgets.stepper import Stepper, instruction_rows
-from mmf_teach.reference import ternary_matmul as naive
+from mmf_teach.lesson import check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import Stepper, picture, register_trace
 
 # %% [markdown]
 # ## Before you begin
@@ -214,6 +207,8 @@ print(f"{len(mixer_4)} words of {short_words.bits} bits agree; the last one is {
 parsons("10.6")
 
 # %%
+from mmf_teach.reference import ternary_matmul as naive
+
 product = use("10.6")
 dice = np.random.default_rng(5)
 trits, x = dice.integers(-1, 2, (8, 8)).astype(np.int8), dice.integers(-20, 21, 8).astype(np.int8)
@@ -346,6 +341,8 @@ Stepper(mixer, memory, machine)
 # the instruction wrote. Follow v1: it is *k*, then e^k, and is kept to the end. v0 is *n* twice.
 
 # %%
+from mmf_teach.lesson.widgets.stepper import instruction_rows
+
 rows, values, written, held = instruction_rows(mixer, memory, machine), [], [], {}
 for row in rows:
     if row["target"] is not None:

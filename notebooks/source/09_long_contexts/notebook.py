@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="II Model" build="KV cache against state; a hybrid with local attention"
 # # 09 Long contexts
 #
 # **Claim.** A fixed state costs the same at any length, and pays for it in recall.
@@ -12,32 +12,15 @@
 # %%
 import numpy as np
 import torch
-from torch.nn.functional import scaled_dot_product_attention
 
 from mmf_teach.cost.cache_size import decoders, lines
-from mmf_teach.cost.closed_form import matrix_weights
 from mmf_teach.cost.sizes import NAMED, sizes
 from mmf_teach.engine.bench.contexts import remembered_bytes, step_us
-from mmf_teach.layers.superposition import WORDS, recall, share_recalled, store
-from mmf_teach.lesson.bar import bar
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.size_lines import size_lines
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-
-# %%
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
-from mmf_teach.lesson.widgets.moved_bytes import MovedBytes, parts
-from mmf_teach.lesson.widgets.prediction import Curve
+from mmf_teach.lesson import bar, check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import Curve, MovedBytes, picture, size_lines, style
 from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.integer import integer_model
-from mmf_teach.reference.sliding_attention import read_at_once
-from mmf_teach.training.recall import CHANCE
-from mmf_teach.training.recall_sweep import recall_rows
 
 # %% [markdown]
 # ## Before you begin
@@ -120,6 +103,10 @@ parsons("09.2")
 # Three ways should agree: token by token with a cache; all tokens at once with a mask; and torch's own attention.
 
 # %%
+from torch.nn.functional import scaled_dot_product_attention
+
+from mmf_teach.reference.sliding_attention import read_at_once
+
 read_with_cache = use("09.2")
 dice = np.random.default_rng(2)
 queries, keys, values = dice.normal(size=(3, 50, 8))
@@ -255,6 +242,8 @@ def moved_bytes(weight_bytes, token_bytes, state_bytes, context, batch):
 check("09.5", moved_bytes)
 
 # %%
+from mmf_teach.cost.closed_form import matrix_weights
+
 moved_bytes = use("09.5")
 size = sizes("2.7B", "transformer")
 matrices = matrix_weights(size)
@@ -277,6 +266,8 @@ for context in (2048, 32_768, 131_072):
 MovedBytes()
 
 # %%
+from mmf_teach.lesson.widgets.moved_bytes import parts
+
 for rival, context, batch in (
     ("Transformer++, bf16", 1024, 1), ("T++, int4, int8 cache", 1024, 1),
     ("T++, ternary, int8 cache", 1024, 1), ("T++, ternary, int8 cache", 1024, 64),
@@ -317,6 +308,8 @@ picture(size_lines(reach, moved, colours, title, "tokens of context", unit))
 # (1, -1, -1, 1) + (-1, 1, 1, -1) = **(0, 0, 0, 0)**. Both pairs are gone.
 
 # %%
+from mmf_teach.layers.superposition import WORDS, recall, share_recalled, store
+
 two_keys = np.array([[1, -1, 1, 1], [-1, -1, 1, -1]])
 two_values = np.array([[1, 1, -1, 1], [1, -1, 1, 1]])
 print("four numbers, two pairs:", store(two_keys, two_values).tolist())
@@ -394,6 +387,8 @@ choices = ("like the Transformer", "about halfway", "like the MatMul-free model"
 predict("09.p4", "Hybrid with a window of 16, after 64 words of noise:", choices=choices)
 
 # %%
+from mmf_teach.training.recall_sweep import recall_rows
+
 rows = recall_rows("distance")
 names = [f"{row['kind']}, {row['reach']} back" if row["reach"] else row["kind"] for row in rows]
 right = dict(zip(names, [row["accuracy"] for row in rows], strict=True))
@@ -404,6 +399,8 @@ share = (local - free) / (full - free)
 reveal("09.p4", choices[0] if share > 0.75 else choices[1] if share > 0.25 else choices[2])
 
 # %%
+from mmf_teach.training.recall import CHANCE
+
 colours = {"transformer": style.TRANSFORMER, "matmul_free": style.MATMUL_FREE}
 colours |= {"mamba": style.GREEN, "hybrid, 16 back": style.ORANGE, "hybrid, 64 back": style.PURPLE}
 title, x = "A window is all or nothing", "words of noise between facts and question"
@@ -442,7 +439,7 @@ print(f"by elimination: {np.mean([1/4, 1/3, 1/2, 1]):.2f}")
 # number, and the state after them; `None` is the state before the first. Numbers are small, from 0 to 9. The check tries
 # your test on a right reader and on eleven wrong ones.
 
-# %% solution="mmf_teach.checks.long_contexts:same_however_split"
+# %% solution="exercises:same_however_split"
 def same_however_split(read):
     todo("one piece, every cut, an empty part, one by one, and twice from the same state")
 

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="I Arithmetic" build="the ternary dot product; packing at 2 and 1.6 bits"
 # # 02 Three values are enough
 #
 # **Claim.** With weights of -1, 0 and 1 a dot product adds, skips and subtracts.
@@ -16,16 +16,8 @@ import numpy as np
 import torch
 
 from mmf_teach.layers.bit_linear import absmax
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures import stacks, style
-from mmf_teach.lesson.figures.running_sum import running_sum
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
-from mmf_teach.lesson.widgets.packing_byte import PackingByte, place_values
-from mmf_teach.lesson.widgets.ternary_dot import INPUTS, TernaryDot, running_sums
+from mmf_teach.lesson import check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import PackingByte, TernaryDot, picture, running_sum, stacked_bars, style
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.paths import SHIPPED_MODEL
 from mmf_teach.quantity import QuantityTable, load
@@ -110,6 +102,8 @@ added - subtracted
 TernaryDot()
 
 # %%
+from mmf_teach.lesson.widgets.ternary_dot import INPUTS, running_sums
+
 setting = [1, 0, -1, 1, 0, -1]
 title = "Subtracting takes away, skipping stays level"
 picture(running_sum(setting, running_sums(setting, INPUTS), {}, title))
@@ -118,7 +112,7 @@ picture(running_sum(setting, running_sums(setting, INPUTS), {}, title))
 # **Exercise 02.1** Write it as a loop. The check hands you whole numbers that can be added and subtracted, and
 # refuse to be multiplied.
 #
-# (Stuck? `hint("02.1")` and `show("02.1")`, from `mmf_teach.lesson.show`, work as in notebook 01.)
+# (Stuck? `hint("02.1")` and `show("02.1")`, from `mmf_teach.lesson`, work as in notebook 01.)
 
 # %% solution="mmf_teach.ternary.trits:ternary_dot"
 def ternary_dot(trits, codes):
@@ -313,6 +307,8 @@ print(f"the smallest is {min(numbers)}, the largest {max(numbers)}; a byte holds
 PackingByte()
 
 # %%
+from mmf_teach.lesson.widgets.packing_byte import place_values
+
 some = [[-1, -1, -1, -1, -1], [0, 0, 0, 0, 0], [1, 0, -1, 0, 0], [1, 1, 1, 1, 1]]
 names = ["place 1", "place 3", "place 9", "place 27", "place 81"]
 parts = {str(five)[1:-1]: dict(zip(names, place_values(five), strict=True)) for five in some}
@@ -321,7 +317,7 @@ assert [sum(places.values()) for places in parts.values()] == [0, 121, 113, 242]
 shades = [style.GREEN, style.YELLOW, style.PURPLE, style.GREY, style.SKY]
 colours = dict(zip(names, shades, strict=True))
 title = "Five trits make a byte from 0 to 242"
-picture(stacks.stacked_bars(parts, colours, title, "value of the byte (counted)"))
+picture(stacked_bars(parts, colours, title, "value of the byte (counted)"))
 
 # %% [markdown]
 # **Exercise 02.6** Write `pack_base3`, five trits to a byte. It has the same steps as 02.4 with other numbers, and
@@ -350,7 +346,7 @@ parsons("02.7")
 # it returns True if the law holds and False if not. The check tries your test on the right functions and on nine wrong
 # ones. Which trits will you try, and how many?
 
-# %% solution="mmf_teach.checks.three_values_are_enough:unpack_undoes_pack"
+# %% solution="exercises:unpack_undoes_pack"
 def unpack_undoes_pack(pack, unpack):
     todo("trits of your choice: pack, unpack, compare")
 

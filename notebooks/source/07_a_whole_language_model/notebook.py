@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="II Model" build="the model; generation with carried state"
 # # 07 A whole language model
 #
 # **Claim.** Every operation of a forward pass can be counted, and some still multiply.
@@ -13,20 +13,9 @@
 import numpy as np
 
 from mmf_teach.cost import closed_form
-from mmf_teach.cost.operation_counter.audit import TERNARY, fresh
 from mmf_teach.cost.sizes import NAMED, sizes
-from mmf_teach.engine.operation_counts import audit
-from mmf_teach.engine.stored_map import StoredMap
-from mmf_teach.lesson.bar import bar
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.bars import count_bars
-from mmf_teach.lesson.figures.stacks import stacked_bars
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson import bar, check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import count_bars, picture, stacked_bars, style
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.reference.block import block_step
@@ -101,6 +90,7 @@ check("07.1", read_token)
 # `bit_linear` of 03 around one of the fast products of 04; `mlgru_step` is from 05, `glu` and `block_step` from 06.
 
 # %%
+from mmf_teach.engine.stored_map import StoredMap
 from safetensors.numpy import load_file
 
 stored = load_file(SHIPPED_MODEL / "weights.safetensors")
@@ -267,7 +257,7 @@ print("ROMEO:" + letters.decode(written))
 # beginning. It returns scores, which are a list, and the new state, a number or a list. The check tries your test on a
 # right reader and on eight wrong ones.
 
-# %% solution="mmf_teach.checks.a_whole_language_model:carries_its_state"
+# %% solution="exercises:carries_its_state"
 def carries_its_state(read):
     todo("at once, and in two pieces: the same scores, the same state")
 
@@ -339,6 +329,8 @@ check("07.7", multiplications_left)
 predict("07.p3", "Products of matrices called for one letter:", unit="calls")
 
 # %%
+from mmf_teach.engine.operation_counts import audit
+
 found = audit(model, tokens=1)
 reveal("07.p3", found.matmul_calls, unit="calls (counted)")
 for kind, count in sorted(found.operations.items(), key=lambda pair: -pair[1]):
@@ -348,6 +340,8 @@ for kind, count in sorted(found.operations.items(), key=lambda pair: -pair[1]):
 # Three ways to the same number: your formula, the cost sheet made from sizes, and the watched run.
 
 # %%
+from mmf_teach.cost.operation_counter.audit import TERNARY, fresh
+
 multiplications_left = use("07.7")
 by_formula = multiplications_left(d, l, n, v)
 by_sheet = closed_form.operations(model.config)
@@ -419,7 +413,7 @@ for name in NAMED:
 # cause. *Find three settings in which the MatMul-free model does not win, and say which cause decides in each.*
 
 # %%
-from mmf_teach.lesson.widgets.compare import Compare
+from mmf_teach.lesson import Compare
 
 Compare()
 

@@ -5,15 +5,14 @@
     reveal("01.a", truth)
 
 A guess is a number, a choice, or a curve drawn by sliders. It can be given in code as well, with `guess=`. The
-first guess counts: it is kept in the ledger, and notebook 17 scores it.
+first guess counts: it is kept in the ledger.
 """
 
-from math import log2
 from typing import Any
 
 from mmf_teach.lesson import ledger
+from mmf_teach.lesson.alternative_text import picture
 from mmf_teach.lesson.figures.curves import predicted_curve
-from mmf_teach.lesson.picture import picture
 from mmf_teach.lesson.widgets.prediction import Curve, Prediction
 
 
@@ -70,11 +69,6 @@ def distance(guess: Any, truth: Any) -> str:
         factor = guess / truth
         return f"a factor of {max(factor, 1 / factor):.2g} too {'high' if factor > 1 else 'low'}"
     return f"{abs(guess - truth):.3g} too {'high' if guess > truth else 'low'}"
-
-
-def octaves_off(guess: float, truth: float) -> float:
-    """How many doublings lie between a guess and the truth, both above zero: what notebook 17 scores."""
-    return abs(log2(guess / truth))
 
 
 def shown(value: Any) -> str:

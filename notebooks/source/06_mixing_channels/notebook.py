@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="II Model" build="GLU, RMSNorm, the residual block"
 # # 06 Mixing channels
 #
 # **Claim.** A gated unit and a norm are all the rest of a block.
@@ -14,23 +14,14 @@
 import numpy as np
 import torch
 
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.bars import count_bars
-from mmf_teach.lesson.figures.letter_rows import letter_rows
-from mmf_teach.lesson.figures.power_lines import power_lines
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson import check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import count_bars, letter_rows, picture, power_lines, style
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.traces import channel_mixer_trace, stream
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.reference.bit_linear import bit_linear
 from mmf_teach.reference.rms_norm import EPSILON
 from mmf_teach.ternary.quantise import absmax
-from mmf_teach.training.evaluate import loss_nats
 
 # %% [markdown]
 # ## Before you begin
@@ -71,6 +62,7 @@ predict("06.p2", "Loss without the norms in the channel mixers:", unit="nat per 
 
 # %%
 from mmf_teach.model.ablation import PARTS, without
+from mmf_teach.training.evaluate import loss_nats
 
 trained = loss_nats(model, tokens)
 normless = loss_nats(without(model, "all norms of the channel mixer"), tokens)
@@ -140,7 +132,7 @@ for times in (0.01, 1, 100):
 # **Exercise 06.2** How would you catch a wrong norm? Write a test: it is handed `norm`, a function of an array of tokens,
 # and returns True if it is an RMSNorm. The check tries your test on a right one and on eleven others.
 
-# %% solution="mmf_teach.checks.mixing_channels:is_rms_norm"
+# %% solution="exercises:is_rms_norm"
 def is_rms_norm(norm):
     todo("tokens of your choice; what must be true of them afterwards?")
 
@@ -200,7 +192,7 @@ check("06.3", glu)
 # channel 94, or block 1, channel 337.*
 
 # %%
-from mmf_teach.lesson.widgets.letter_trace import LetterTrace
+from mmf_teach.lesson import LetterTrace
 
 LetterTrace(model, letters, inside="channels", block=2, feature=317)
 
@@ -241,7 +233,7 @@ choices = ("the norms before gate and up", "the norm before down", "the gate: le
 predict("06.p3", "The model does best without:", choices=choices)
 
 # %%
-from mmf_teach.lesson.bar import bar
+from mmf_teach.lesson import bar
 
 losses = {"as trained": trained}
 for part in bar(PARTS, "taking apart"):

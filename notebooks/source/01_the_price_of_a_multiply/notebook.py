@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="I Arithmetic" build="an operation counter, a roofline"
 # # 01 The price of a multiply
 #
 # **Claim.** Moving a number costs more than multiplying it.
@@ -16,17 +16,9 @@ from mmf_teach.cost import probe
 from mmf_teach.cost.counted_number import Counted
 from mmf_teach.cost.energy import BITS
 from mmf_teach.cost.roofline import intensity, ridge
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.roofline import roofline
-from mmf_teach.lesson.figures.stacks import stacked_bars
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.show import hint, show
-from mmf_teach.lesson.trial import todo
-from mmf_teach.lesson.widgets.energy_split import EnergySplit, energy_split
+from mmf_teach.lesson import check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import EnergySplit, energy_split, picture, roofline, stacked_bars, style
+from mmf_teach.lesson import hint, show
 from mmf_teach.quantity import QuantityTable, load
 
 # %% [markdown]

@@ -6,8 +6,8 @@ from math import log
 import numpy as np
 from numpy import ndarray
 
-from mmf_teach.checks.mixing_channels import times
 from mmf_teach.lesson.exercise import Exercise
+from mmf_teach.lesson.named import times
 from mmf_teach.lesson.property_test import PropertyTest
 from mmf_teach.reference.activation_functions import sigmoid, silu
 from mmf_teach.reference.mlgru import half_life, mlgru_step

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="II Model" build="the training loop; a model trained in a minute"
 # # 08 Training with three values
 #
 # **Claim.** Ternary weights learn from gradients that pretend no rounding happened, and want a larger step.
@@ -15,15 +15,8 @@ import json
 import numpy as np
 import torch
 
-from mmf_teach.lesson.bar import bar
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.step_lines import step_lines
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson import bar, check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import picture, step_lines, style
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.ternary.quantise import SMALLEST, absmean
 from mmf_teach.training.flips import FlipWatch, trits_of
@@ -115,7 +108,7 @@ print(np.round(rates, 2))
 # **Exercise 08.2** Write it. Your test is handed a function like yours and returns True if that is right. The check tries
 # it on the library's schedule and on eight wrong ones.
 
-# %% solution="mmf_teach.checks.training_with_three_values:climbs_and_comes_down"
+# %% solution="exercises:climbs_and_comes_down"
 def climbs_and_comes_down(rate):
     todo("schedules of your choice, and numbers that you are sure of")
 
@@ -336,7 +329,7 @@ print("def read(self, " + text.vocabulary.decode(list(generate(model, prompt, 30
 # twin falls too, by 0.019, and it was flat for the last 500. A decaying rate helps everybody; trits, more.
 
 # %%
-from mmf_teach.lesson.figures.curves import loss_curves
+from mmf_teach.lesson import loss_curves
 
 files = {"MatMul-free": SHIPPED_MODEL / "training.json",
          "Transformer++": DATA / "sweeps" / "shakespeare_transformer.json"}
@@ -353,7 +346,7 @@ picture(loss_curves(stored, colours, "The ternary model gains more at the end", 
 # The share of zeros in each kind of matrix of the shipped model: what an accelerator could skip.
 
 # %%
-from mmf_teach.lesson.figures.bars import count_bars
+from mmf_teach.lesson import count_bars
 from mmf_teach.model.checkpoint import load_model
 
 shipped, _ = load_model(SHIPPED_MODEL)

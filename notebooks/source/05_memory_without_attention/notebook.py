@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] part="II Model" build="MLGRU from a GRU, by deletion; step = scan"
 # # 05 Memory without attention
 #
 # **Claim.** Delete the matrices from a GRU's loop and it still remembers, up to the size of its state.
@@ -14,22 +14,13 @@
 import numpy as np
 import torch
 
-from mmf_teach.lesson.exercise import check, use
-from mmf_teach.lesson.figures import style
-from mmf_teach.lesson.figures.bars import count_bars
-from mmf_teach.lesson.figures.letter_rows import letter_rows
-from mmf_teach.lesson.parsons import parsons
-from mmf_teach.lesson.picture import picture
-from mmf_teach.lesson.predict import predict, reveal
-from mmf_teach.lesson.quiz import exit_ticket, warm_up
-from mmf_teach.lesson.trial import todo
+from mmf_teach.lesson import check, exit_ticket, parsons, predict, reveal, todo, use, warm_up
+from mmf_teach.lesson import count_bars, letter_rows, picture, style
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.traces import token_mixer_trace
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.reference.activation_functions import sigmoid, silu
 from mmf_teach.reference.mlgru_scan import at_once
-from mmf_teach.training.evaluate import loss_nats
-from mmf_teach.training.gru_to_mlgru import best_rows
 
 # %% [markdown]
 # ## Before you begin
@@ -53,6 +44,8 @@ warm_up("05")
 predict("05.p1", "Without the matrices that read the memory:", unit="nat per letter")
 
 # %%
+from mmf_teach.training.gru_to_mlgru import best_rows
+
 rows, trained = best_rows()
 nats = {rung: row["held_out_nats"] for rung, row in rows.items()}
 loopless = nats["candidate too: no loop"]
@@ -255,7 +248,7 @@ for block, f in enumerate(kept):
 # let go?* Then try block 2, feature 99, or block 5, feature 36.
 
 # %%
-from mmf_teach.lesson.widgets.letter_trace import LetterTrace
+from mmf_teach.lesson import LetterTrace
 
 LetterTrace(model, letters, block=3, feature=87, text="KATE:\nAy me!\n\nROMEO:\nShe speaks.\n")
 
@@ -295,6 +288,7 @@ picture(letter_rows(said, rows, title, "what a trained feature remembers, and wh
 predict("05.p2", "Loss with every forget gate held at its mean:", unit="nat per letter")
 
 # %%
+from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.model.ablation import with_held_gates
 
 means = [torch.from_numpy(f.mean(axis=0)) for f in kept]
@@ -400,7 +394,7 @@ for token in (first, first + 1, 2000):
 # **Exercise 05.7** Write the test that would have caught it. It is handed `scan(f, c, h)` and returns True if the memories
 # are those of the loop. The check tries it on a right scan and on eight wrong ones.
 
-# %% solution="mmf_teach.checks.memory_without_attention:agrees_with_the_loop"
+# %% solution="exercises:agrees_with_the_loop"
 def agrees_with_the_loop(scan):
     todo("gates, candidates and a first memory of your choice; compare with a loop that you trust")
 
@@ -473,8 +467,7 @@ for name in ways:
 # `data/sweeps/recall.json`.
 
 # %%
-from mmf_teach.lesson.figures.recall_points import recall_points
-from mmf_teach.lesson.figures.size_lines import size_lines
+from mmf_teach.lesson import recall_points, size_lines
 from mmf_teach.training.recall import CHANCE
 from mmf_teach.training.recall_sweep import recall_rows
 
