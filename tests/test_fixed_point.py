@@ -43,6 +43,11 @@ def test_to_fixed_takes_the_nearest():
     assert fp.to_fixed(np.array([0.5, -1.0, 1e-9, 1 / 3]), 12).tolist() == [2048, -4096, 0, 1365]
 
 
+def test_to_fixed_works_in_float64_whatever_it_is_given():
+    """1000 · 2**12 is beyond float16."""
+    assert fp.to_fixed(np.array([1000.0], np.float16), 12).tolist() == [4096000]
+
+
 @LAWS
 @given(st.lists(ACTIVATIONS, min_size=1, max_size=9))
 def test_codes_are_the_nearest_of_255_up_to_one_rounding_of_the_reciprocal(values):
