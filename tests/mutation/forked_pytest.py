@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -27,7 +28,8 @@ LOADED_BEFORE = (
 )
 HERE = Path(__file__).resolve().parent.parent.parent
 LOG = ".mutation.log"                        # what the last process in a copy said
-NOT_COPIED = ("__pycache__", ".*", "runs", "site", "cache", "*.egg-info", "*.ipynb")
+HIDDEN_BUT_OURS = {".ci", ".gitignore", ".gitattributes"}
+WRITTEN_BY_US = {"runs", "site", "data/cache"}           # folders, seen from the project
 EVERY_PROCESS = f"""import os
 if {SINK!r} in os.environ:
     from tests.mutation.recorder import record_this_process
@@ -48,16 +50,23 @@ def load_before() -> None:
 
 
 def copy_project(root: Path, to: Path) -> None:
-    """All files that git knows or does not ignore, or where there is no git all but caches; notebooks aside."""
+    """All files that git knows or does not ignore, or where there is no git all but caches."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=root, capture_output=True)
     if listed.returncode:
-        shutil.copytree(root, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*NOT_COPIED))
+        shutil.copytree(root, to, dirs_exist_ok=True, ignore=partial(_no_source, root))
     for name in filter(None, listed.stdout.decode("utf-8").split("\0")):
         if (root / name).is_file():          # one that was deleted but not yet committed is still listed
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, to / name)
     (to / "sitecustomize.py").write_text(EVERY_PROCESS, "utf-8")
+
+
+def _no_source(root: Path, folder: str, names: list[str]) -> set[str]:
+    here = Path(folder).relative_to(root)
+    return {
+        name for name in names if name == "__pycache__" or (here / name).as_posix() in WRITTEN_BY_US
+        or (name.startswith(".") and name not in HIDDEN_BUT_OURS)}
 
 
 def in_fork(root: Path, copy: Path, work: Callable[[], int], limit_s: float) -> int | None:
