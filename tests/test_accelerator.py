@@ -159,6 +159,20 @@ def test_what_an_instruction_does_by_hand():
         assert joules.actions(mnemonic, TERNARY_CORE)["instruction"] == 1
 
 
+@pytest.mark.parametrize(("mnemonic", "adds", "multiplies"), [
+    ("add", 1, 0), ("sub", 1, 0),
+    ("mul", 1, 1),               # a product, and half a unit added to round it
+    ("sig", 3, 1),               # where in the table, the slope times the rest, added, rounded
+    ("mix", 4, 2),               # 1 - a, two products, their sum, rounded; what saturates is compared
+    ("acc", 2, 1),               # a square, added; the largest compared
+    ("code", 1, 1), ("resc", 1, 1),                      # a product, rounded
+    ("tma", 1, 0), ("tmm", 0, 0), ("ldv", 0, 0), ("ldx", 0, 0), ("sv", 0, 0), ("clr", 0, 0), ("end", 0, 0),
+])
+def test_an_element_of_a_vector_takes_the_additions_and_products_of_its_equation(mnemonic, adds, multiplies):
+    done = joules.actions(mnemonic, WIDE)
+    assert (done.get("add", 0), done.get("multiply", 0)) == (adds * WIDE.d, multiplies * WIDE.d)
+
+
 def test_joules_of_a_trace_are_counts_times_costs():
     config, machine = sizes("shipped", "matmul_free"), TERNARY_CORE
     program = lower(config, machine).program

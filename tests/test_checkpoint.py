@@ -15,9 +15,9 @@ import torch
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear, absmean
 from mmf_teach.model import checkpoint
 from mmf_teach.model.build import MODELS, TERNARY, build
+from mmf_teach.model.character_tokenizer import Vocabulary
 from mmf_teach.model.checkpoint import FORMAT, load_model, save_model, size_bytes
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.model.vocabulary import Vocabulary
 from mmf_teach.paths import SHIPPED_MODEL
 
 LETTERS = Vocabulary(tuple("ab\né😀"))

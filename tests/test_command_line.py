@@ -15,7 +15,7 @@ from fixtures.tiny import RECIPE, ROOT, environment, mmf, recipe_file
 from mmf_teach.__main__ import COMMANDS, main
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.paths import DATA, SHIPPED_MODEL
-from mmf_teach.training.evaluate import loss_nats
+from mmf_teach.training.validation_loss import loss_nats
 
 pytestmark = pytest.mark.usefixtures("without_type_checks")
 EXCERPT = DATA / "corpus" / "held_out_excerpt.txt"

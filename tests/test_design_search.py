@@ -1,5 +1,6 @@
 """The design contest: what counts as cost, what is refused and how that is said; the ranking is of real timings."""
 
+from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import product
 
@@ -109,6 +110,16 @@ def test_designs_are_all_that_can_be_built_and_keep_the_budget():
         keeps = choices["lanes"] + 16 * choices["row_lanes"] <= 96 and sram_bits(machine) <= 20_000
         by_hand += keeps and choices["port_bytes"] * choices["clock_mhz"] <= 1600
     assert by_hand == len(listed)
+
+
+def test_whatever_can_be_chosen_is_in_some_design_that_can_be_built():
+    buildable = set()
+    for values in product(*CHOICES.values()):
+        with suppress(ValueError):
+            design(dict(zip(CHOICES, values, strict=True)), LIMIT)
+            buildable |= set(zip(CHOICES, values, strict=True))
+    assert buildable == {(name, value) for name, values in CHOICES.items() for value in values}
+    assert all(list(values) == sorted(set(values)) for values in CHOICES.values())
 
 
 def test_the_ranking_is_of_timings_the_fastest_first_and_ties_by_size(found):

@@ -19,7 +19,7 @@ from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.reference.integer_model import IntegerBlock, IntegerLinear, IntegerModel
 from mmf_teach.ternary import fixed_point as fp
-from mmf_teach.training.evaluate import loss_nats
+from mmf_teach.training.validation_loss import loss_nats
 
 ONE = 1 << fp.ACTIVATION
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from mmf_teach.model.build import MODELS, build
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.training.evaluate import WINDOW, loss_nats
+from mmf_teach.training.validation_loss import WINDOW, loss_nats
 
 ORDER_OF_SUMS = 2e-6                         # nats: reading many windows at once adds float32 in another order
 

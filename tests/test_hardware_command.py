@@ -152,7 +152,11 @@ def test_trace_writes_the_events_and_a_page_for_perfetto(capsys, program, tmp_pa
     assert (add["start"], add["end"], add["reason"], add["blocker"]) == (11, 16, "v0", 0)
     page = json.loads((tmp_path / "here" / "program.perfetto.json").read_text("utf-8"))["traceEvents"]
     assert [row["args"]["name"] for row in page if row["ph"] == "M"] == ["load/store", "none", "rowwise"]
+    tracks = {row["args"]["name"]: row["tid"] for row in page if row["ph"] == "M"}
+    assert tracks == {"load/store": 0, "none": 1, "rowwise": 2} and {row["pid"] for row in page} == {0}
+    assert [row["tid"] for row in page if row["ph"] == "X"] == [0, 1, 2]
     first = next(row for row in page if row["ph"] == "X")
+    assert first["args"] == {"number": 0, "start_cycle": 1, "end_cycle": 10, "waited_for": "", "bytes": 4}
     assert first["name"] == "ldv v0,x" and first["ts"] == 1 / 60 and first["dur"] == 9 / 60       # microseconds
 
 

@@ -84,7 +84,9 @@ def test_every_later_step_changes_what_its_name_says_and_nothing_else(steps):
         assert changed == {"16 lanes": {"lanes"}, "256 lanes": {"lanes"}, "double buffers": {"double_buffer"},
                            "16 row lanes": {"row_lanes"}, "16 registers": {"registers"},
                            "300 MHz": {"clock_mhz", "read_latency"}, "64 reads under way": {"outstanding"}}[step.name]
-    assert len(steps) == 4 + len(list(changes(steps[3].machine)))
+    assert len(steps) == 4 + len(list(changes(steps[3].machine))) == 11
+    last = steps[-1].machine
+    assert (last.lanes, last.row_lanes, last.registers, last.double_buffer) == (4 * BEAT, 16, 16, True)
 
 
 def test_a_step_takes_the_cycles_and_bytes_of_its_machine(steps):

@@ -31,7 +31,7 @@ from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.integer import integer_model
 from mmf_teach.paths import DATA, SHIPPED_MODEL
-from mmf_teach.training.evaluate import loss_nats
+from mmf_teach.training.validation_loss import loss_nats
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=60)
 TINY = Machine(d=16, registers=5, lanes=4, row_lanes=4, port_bytes=4, burst_bytes=16, outstanding=2, read_latency=3)
@@ -204,6 +204,35 @@ def test_every_matrix_lies_where_its_name_says(integers):
         assert np.array_equal(whole[:rows, :columns], trits) and not whole[rows:].any() and not whole[:, columns:].any()
     assert shape_of("b3.to_down", sizes_of(integers)) == (128, 352) and MAPS[-1] == "to_down"
     assert part(memory, lowered.map.named("b0.to_f.bias")).tolist() == integers.blocks[0].to_f.bias.tolist()
+
+
+@pytest.mark.parametrize("d", [16, 64, 128])
+def test_every_vector_and_tile_has_a_name_of_its_own_at_its_own_address(integers, d):
+    machine = replace(TERNARY_CORE, d=d, lanes=16, row_lanes=8)
+    lowered = lower(sizes_of(integers), machine)
+    layout, called = lowered.layout, lowered.program.names
+    assert len(set(called.values())) == len(called)
+    assert {i["@"] for i in lowered.program if "@" in i.operands} <= set(called.values())
+    parts = [(region, machine.tile_bytes) for region in layout.trits.values()]
+    parts += [(region, machine.vector_bytes) for region in (*layout.bias.values(), layout.memories, layout.scores)]
+    named = set(called.values())
+    for region, size in parts:
+        assert {address for address in named if region.start <= address < region.end} == set(
+            range(region.start, region.end, size))
+    for name, address in called.items():
+        base, _, part = name.rpartition(".")
+        if part.isdigit() and part != "0":
+            before = called[f"{base}.{int(part) - 1}"]
+            assert address - before == (machine.tile_bytes if base in layout.trits else machine.vector_bytes)
+
+
+def test_a_bias_is_kept_if_a_single_output_has_one(integers):
+    block = integers.blocks[0]
+    bias = np.zeros_like(block.to_g.bias)
+    bias[5] = -77
+    changed = replace(integers, blocks=[replace(block, to_g=replace(block.to_g, bias=bias)), *integers.blocks[1:]])
+    lowered, memory = lower_model(changed, TERNARY_CORE)
+    assert part(memory, lowered.layout.bias["b0.to_g"])[:len(bias)].tolist() == bias.tolist()
 
 
 def test_what_a_tile_has_too_many_is_zero():

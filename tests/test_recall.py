@@ -11,8 +11,8 @@ from fixtures.tiny import recipe_file
 
 from mmf_teach.__main__ import main
 from mmf_teach.model.build import MODELS, build
+from mmf_teach.model.character_tokenizer import Vocabulary
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.model.vocabulary import Vocabulary
 from mmf_teach.paths import DATA
 from mmf_teach.tools.commands import sweep as command
 from mmf_teach.training import floor, recall_sweep

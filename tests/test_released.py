@@ -36,7 +36,7 @@ from mmf_teach.model.build import build
 from mmf_teach.model.checkpoint import FORMAT, load_model, read_config
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.released import convert, their_name
-from mmf_teach.model.word_pieces import WordPieces
+from mmf_teach.model.subword_tokenizer import WordPieces
 from mmf_teach.paths import SHIPPED_MODEL
 from mmf_teach.ternary.packing import unpack_base3
 

@@ -18,9 +18,9 @@ from mmf_teach.layers.mamba import LONGEST, SHORTEST, TAPS, Mamba
 from mmf_teach.layers.mlgru import MLGRU
 from mmf_teach.layers.sliding_attention import SlidingAttention
 from mmf_teach.model.build import MODELS, RUNNING, build
+from mmf_teach.model.character_tokenizer import Vocabulary
 from mmf_teach.model.checkpoint import load_model, save_model
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.model.vocabulary import Vocabulary
 from mmf_teach.ternary import binary
 
 VOCAB, WIDTH, TIME = 13, 32, 20

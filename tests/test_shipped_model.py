@@ -9,8 +9,8 @@ from fixtures.tiny import ROOT
 from mmf_teach.model.checkpoint import load_model, size_bytes
 from mmf_teach.paths import DATA, SHIPPED_MODEL
 from mmf_teach.training import corpus
-from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.training.recipe import Recipe
+from mmf_teach.training.validation_loss import loss_nats
 
 LARGEST_BYTES = 300_000                      # what the course promises: smaller than a photo
 WORST_NATS = 1.43                            # on held-out text: what this project set out to reach

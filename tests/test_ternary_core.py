@@ -1,5 +1,6 @@
 """Our core: units hold to the formats, the golden simulator to the units, and both fast ways to their definitions."""
 
+import json
 from dataclasses import replace
 from math import ceil
 
@@ -14,7 +15,8 @@ from hardware_sim.isa import Instruction
 from hardware_sim.scoreboard import PORT, run
 from hardware_sim.ternary_core import timing
 from hardware_sim.ternary_core.check import check
-from hardware_sim.ternary_core.cost_table import TernaryCore
+from hardware_sim.ternary_core.command import random_memory as drawn_memory, shown as in_one_line
+from hardware_sim.ternary_core.cost_table import TernaryCore, cycles, unit_cycles
 from hardware_sim.ternary_core.decode import decode, instructions
 from hardware_sim.ternary_core.golden import HIGH, LOW, Golden
 from hardware_sim.ternary_core.image import CONSTANT, MEMORY, WORK, AddressMap, Region
@@ -429,6 +431,30 @@ def test_with_two_buffers_tiles_stream_without_a_gap():
     assert np.diff(slow.starts).tolist() == [tmatmul.cycles(WIDE) + 1] * 4
 
 
+@pytest.mark.parametrize("machine", [SMALL, TERNARY_CORE, WIDE], ids=["small", "preset", "wide"])
+def test_who_takes_the_next_instruction_when(machine):
+    """A store, and with one buffer everything, when all is done; with two a read one latency earlier, if it can."""
+    single = replace(machine, double_buffer=False)
+    for mnemonic in OPERATIONS:
+        done, next_one = cycles(mnemonic, machine), unit_cycles(mnemonic, machine)
+        assert unit_cycles(mnemonic, single) == cycles(mnemonic, single) == done
+        assert (next_one < done) == (mnemonic in ("ldv", "ldx", "tmm", "tma")) or next_one == done
+        if mnemonic in ("ldv", "ldx"):
+            reads = stream(machine.vector_bytes, 1, machine)
+            assert next_one == done - min(reads.latency, (reads.outstanding - 1) * reads.beats)
+    assert cycles("sv", machine) == unit_cycles("sv", machine) == machine.vector_bytes // machine.port_bytes + 1
+
+
+def test_a_unit_has_one_number_in_its_words_and_no_two_instructions_have_the_same():
+    units = {(operation.unit, operation.code["unit"]) for operation in OPERATIONS.values()}
+    assert len(units) == len({unit for unit, _ in units}) == len({number for _, number in units})
+    words = [tuple(sorted(operation.code.items())) for operation in OPERATIONS.values()]
+    assert len(set(words)) == len(words)
+    for unit in {unit for unit, _ in units} - {""}:      # and within a unit they are counted from 0
+        numbers = [operation.code["op"] for operation in OPERATIONS.values() if operation.unit == unit]
+        assert numbers == list(range(len(numbers)))
+
+
 # What can be said before a program runs.
 
 MAP = AddressMap((Region("w", 0, 64, CONSTANT), Region("h", 64, 64, MEMORY), Region("out", 128, 128, WORK)), 16)
@@ -466,6 +492,20 @@ def test_regions_that_overlap_or_lie_outside_are_refused():
     assert MAP.named("h").start == 64
 
 
+def test_regions_are_found_in_whatever_order_they_are_given():
+    mixed = AddressMap(MAP.regions[::-1], 16)
+    assert mixed.regions == MAP.regions and mixed == MAP
+    for region in MAP.regions:
+        assert mixed.at(region.start, region.size) == region
+
+
+def test_the_bytes_of_a_vector_are_bytes_and_say_the_same_numbers():
+    numbers_ = np.array([LOW, HIGH, 0, -1, 127, -128])
+    stored = load_store.store(numbers_)
+    assert stored.dtype == np.uint8 and len(stored) == 4 * len(numbers_) and stored[12:16].tolist() == [255] * 4
+    assert load_store.load(stored).tolist() == numbers_.tolist() and load_store.load(stored).dtype == np.int64
+
+
 # The command line.
 
 PROGRAM = "ldv v0,x\nclr\nacc v0\nfin 16,12\ncode v1,v0\ntmm v2,v1,w\nresc v3,v2,500000\nsig v4,v3\nsv v4,out\nend\n"
@@ -495,6 +535,43 @@ def test_run_prints_numbers_that_follow_from_the_seed(written, capsys):
         shown.append(capsys.readouterr().out)
     assert shown[0] == shown[1] != shown[2] and "memory written\n  out " in shown[0]
     assert "drawn at random, seed 1: x, w" in shown[0] and "did not fit into 32 bits: 0" in shown[0]
+
+
+def test_what_is_drawn_are_trits_for_the_lanes_and_activations_from_minus_4_to_4_and_nothing_for_results():
+    regions = AddressMap((Region("w", 0, 64, CONSTANT), Region("x", 64, 4096, MEMORY), Region("y", 4160, 64, WORK)), 16)
+    memory = drawn_memory(regions, 16, 0)
+    assert set(tmatmul.unpack(memory[:64], 16).ravel().tolist()) == {-1, 0, 1}
+    activations = load_store.load(memory[64:4160])
+    assert -4 << 12 <= activations.min() < -3 << 12 and 3 << 12 < activations.max() <= 4 << 12
+    assert not memory[4160:].any() and (memory != drawn_memory(regions, 16, 1)).any()
+    with pytest.raises(ValueError, match="a seed is a number from zero up, not -1"):
+        drawn_memory(regions, 16, -1)
+
+
+def test_where_nothing_is_drawn_nothing_is_said_to_be(written, capsys):
+    assert main(["run", written("clr\nend"), "--preset", "ternary"]) == 0
+    assert "drawn" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("values", "said"), [
+    ([], ""), ([1, -2], "1 -2"), (list(range(16)), " ".join(map(str, range(16)))),
+    (list(range(17)), " ".join(map(str, range(16))) + " ... 17 in all"),
+])
+def test_a_long_vector_is_shown_by_its_beginning_and_its_length(values, said):
+    assert in_one_line(values) == said
+
+
+def test_run_prints_every_register_that_was_written_in_order_and_the_same_as_json(written, capsys):
+    arguments = ["run", written("ldv v3,x\nadd v1,v3,v3\nsv v1,out\nend"), "--preset", "ternary", "--d", "16"]
+    assert main([*arguments, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["registers"]) == ["v1", "v3"] and list(told["memory"]) == ["out"] and told["random"] == ["x"]
+    assert told["memory"]["out"] == told["registers"]["v1"] == [2 * x for x in told["registers"]["v3"]]
+    assert (told["seed"], told["saturated"], len(told["memory"]["out"])) == (0, 0, 16)
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert [line.split()[0] for line in lines[1:-2]] == ["registers", "v1", "v3", "memory", "out"]
+    assert lines[2].split()[1:] == list(map(str, told["registers"]["v1"]))
 
 
 @pytest.mark.parametrize(("text", "options", "sentence"), [

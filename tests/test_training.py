@@ -30,8 +30,8 @@ from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.training import loop
 from mmf_teach.training.corpus import Corpus
-from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.training.step import make_optimiser, make_step, state_tensors
+from mmf_teach.training.validation_loss import loss_nats
 
 pytestmark = pytest.mark.usefixtures("without_type_checks", "in_one_thread")         # the first is four times as fast
 ROUNDINGS = 2e-6                             # a few updates in float32, computed in another order

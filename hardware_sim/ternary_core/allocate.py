@@ -100,7 +100,6 @@ class Allocation:
     def _forget(self, value: int) -> None:
         """The value is needed no more."""
         self.free.append(self.held.pop(value))
-        self.home.pop(value, None)
         if value in self.place_of:
             self.places.append(self.place_of.pop(value))
 

@@ -24,10 +24,10 @@ from mmf_teach.files import write_files
 from mmf_teach.layers.binary_linear import BinaryLinear, SignLinear, sign_mean
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear, absmean
 from mmf_teach.model.build import RUNNING, build, require_kind
+from mmf_teach.model.character_tokenizer import Vocabulary
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.language_model import LanguageModel
-from mmf_teach.model.vocabulary import Vocabulary
-from mmf_teach.model.word_pieces import WordPieces
+from mmf_teach.model.subword_tokenizer import WordPieces
 from mmf_teach.shapes import Trits
 from mmf_teach.ternary.binary import pack_signs, unpack_signs
 from mmf_teach.ternary.packing import pack_base3, unpack_base3

@@ -31,7 +31,7 @@ from mmf_teach.files import new_folder
 from mmf_teach.model.build import build
 from mmf_teach.model.checkpoint import FORMAT, RELEASED
 from mmf_teach.model.config import LARGEST, ModelConfig
-from mmf_teach.model.word_pieces import FILES
+from mmf_teach.model.subword_tokenizer import FILES
 from mmf_teach.ternary.packing import pack_base3
 from mmf_teach.ternary.quantise import SMALLEST
 

@@ -19,7 +19,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 
 from mmf_teach.files import write_file
-from mmf_teach.model.vocabulary import Vocabulary
+from mmf_teach.model.character_tokenizer import Vocabulary
 from mmf_teach.paths import cache
 from mmf_teach.training.grammar import Grammar
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from mmf_teach.model.character_tokenizer import Vocabulary
 from mmf_teach.model.language_model import LanguageModel
-from mmf_teach.model.vocabulary import Vocabulary
 from mmf_teach.paths import DATA
 from mmf_teach.training.grammar import Grammar
 from mmf_teach.training.sweep import read_rows

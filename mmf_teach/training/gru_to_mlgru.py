@@ -29,12 +29,12 @@ from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.model.matmul_free import MatMulFree
 from mmf_teach.paths import DATA
 from mmf_teach.training.corpus import Corpus, grammar
-from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.training.grammar import Grammar
 from mmf_teach.training.loop import batch
 from mmf_teach.training.recipe import Recipe
 from mmf_teach.training.schedule import learning_rate
 from mmf_teach.training.step import MakeStep, make_optimiser, make_step
+from mmf_teach.training.validation_loss import loss_nats
 
 RESULTS = DATA / "sweeps" / "deletions.json"
 RATES = (2e-3, 5e-3, 1e-2, 2e-2)

@@ -25,10 +25,10 @@ from mmf_teach.model.build import build
 from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.training.corpus import Corpus
-from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.training.recipe import Recipe
 from mmf_teach.training.schedule import learning_rate
 from mmf_teach.training.step import MakeStep, make_optimiser, make_step, state_tensors
+from mmf_teach.training.validation_loss import loss_nats
 
 STATE = "training.safetensors"
 REPORT_EVERY_S, SAVE_EVERY_S = 0.5, 30.0

@@ -23,13 +23,13 @@ from mmf_teach.model.config import ModelConfig
 from mmf_teach.model.paper_to_released import BIASES, BOUND, DIFFERENCES, Between
 from mmf_teach.paths import DATA
 from mmf_teach.training.corpus import Corpus, grammar
-from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.training.grammar import Grammar
 from mmf_teach.training.gru_to_mlgru import RECIPE as LONGER
 from mmf_teach.training.loop import batch
 from mmf_teach.training.recipe import Recipe
 from mmf_teach.training.schedule import learning_rate
 from mmf_teach.training.step import MakeStep, make_optimiser, make_step
+from mmf_teach.training.validation_loss import loss_nats
 
 RESULTS = DATA / "sweeps" / "differences.json"
 RECIPE = dataclasses.replace(LONGER, steps=200)

@@ -7,9 +7,9 @@ import traitlets
 
 from mmf_teach.lesson.figures import style
 from mmf_teach.lesson.widgets.explorer import Explorer, script
+from mmf_teach.model.character_tokenizer import Vocabulary
 from mmf_teach.model.language_model import LanguageModel
 from mmf_teach.model.traces import channel_mixer_trace, token_mixer_trace
-from mmf_teach.model.vocabulary import Vocabulary
 
 LONGEST = 64                                 # letters that fit side by side
 TRACES: dict[str, Callable] = {"memory": token_mixer_trace, "channels": channel_mixer_trace}

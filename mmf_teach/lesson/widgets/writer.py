@@ -10,9 +10,9 @@ import traitlets
 
 from mmf_teach.cost.model_operations import remaining_operations, ternary_operations
 from mmf_teach.lesson.widgets.explorer import Explorer, script
+from mmf_teach.model.character_tokenizer import Vocabulary
 from mmf_teach.model.generate import generate
 from mmf_teach.model.language_model import LanguageModel
-from mmf_teach.model.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

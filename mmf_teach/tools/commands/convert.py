@@ -9,7 +9,7 @@ from pathlib import Path
 from mmf_teach.hardware import peak_memory_bytes
 from mmf_teach.model.checkpoint import size_bytes
 from mmf_teach.model.released import convert
-from mmf_teach.model.word_pieces import RULES
+from mmf_teach.model.subword_tokenizer import RULES
 from mmf_teach.progress import Progress
 
 

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 from mmf_teach.engine.accelerate import exchange
+from mmf_teach.model.character_tokenizer import Vocabulary
 from mmf_teach.model.checkpoint import load_model
-from mmf_teach.model.vocabulary import Vocabulary
 from mmf_teach.paths import SHIPPED_MODEL
 from mmf_teach.progress import Progress
-from mmf_teach.training.evaluate import WINDOW, loss_nats
+from mmf_teach.training.validation_loss import WINDOW, loss_nats
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,9 +12,9 @@ from mmf_teach.hardware import describe
 from mmf_teach.model.checkpoint import load_model, save_model, size_bytes
 from mmf_teach.progress import Progress
 from mmf_teach.training import corpus
-from mmf_teach.training.evaluate import loss_nats
 from mmf_teach.training.loop import STATE
 from mmf_teach.training.recipe import Recipe
+from mmf_teach.training.validation_loss import loss_nats
 
 RECORD = "training.json"
 

@@ -284,7 +284,7 @@ predict("03.p2", "Loss of the dense model rounded to trits by absmean:", unit="n
 # %%
 import json
 
-from mmf_teach.training.evaluate import loss_nats
+from mmf_teach.training.validation_loss import loss_nats
 
 text = (DATA / "corpus" / "held_out_excerpt.txt").read_text("utf-8")
 tokens = letters.encode(text)

@@ -288,7 +288,7 @@ picture(letter_rows(said, rows, title, "what a trained feature remembers, and wh
 predict("05.p2", "Loss with every forget gate held at its mean:", unit="nat per letter")
 
 # %%
-from mmf_teach.training.evaluate import loss_nats
+from mmf_teach.training.validation_loss import loss_nats
 from mmf_teach.model.ablation import with_held_gates
 
 means = [torch.from_numpy(f.mean(axis=0)) for f in kept]

@@ -62,7 +62,7 @@ predict("06.p2", "Loss without the norms in the channel mixers:", unit="nat per 
 
 # %%
 from mmf_teach.model.ablation import PARTS, without
-from mmf_teach.training.evaluate import loss_nats
+from mmf_teach.training.validation_loss import loss_nats
 
 trained = loss_nats(model, tokens)
 normless = loss_nats(without(model, "all norms of the channel mixer"), tokens)

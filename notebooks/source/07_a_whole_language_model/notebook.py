@@ -146,7 +146,7 @@ check("07.2", surprise)
 surprise = use("07.2")
 
 # %%
-from mmf_teach.training.evaluate import loss_nats
+from mmf_teach.training.validation_loss import loss_nats
 
 text = letters.encode((DATA / "corpus" / "held_out_excerpt.txt").read_text("utf-8"))[: 40 * 64 + 1]
 pieces, following = text[:-1].reshape(40, 64), text[1:].reshape(40, 64)

@@ -265,7 +265,7 @@ choices = ("the falling rate, clearly", "no difference", "the constant rate, cle
 predict("08.p3", "After 160 more updates, which is ahead?", choices=choices)
 
 # %% tags=["measured"]
-from mmf_teach.training.evaluate import loss_nats
+from mmf_teach.training.validation_loss import loss_nats
 
 losses += train_on(step_once, watch, flips, 340, recipe.steps, falling)
 blocks = text.held_out[: len(text.held_out) // 1024 * 1024].reshape(-1, 1024)

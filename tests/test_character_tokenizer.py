@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mmf_teach.model.vocabulary import Vocabulary
+from mmf_teach.model.character_tokenizer import Vocabulary
 
 LAWS = settings(deadline=None, derandomize=True, max_examples=150)
 texts = st.text(st.characters(), min_size=1, max_size=60)
