@@ -11,6 +11,7 @@ multiply one token with weights from memory, in turns, and the shortest time of 
 import json
 import os
 import time
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
@@ -94,7 +95,8 @@ def _fastest(kernels: tuple[Compiled, ...]) -> Compiled:
         return min(kernels, key=lambda kernel: float(measured_us[kernel.name]))
     except (OSError, ValueError, KeyError, TypeError):       # none yet, a damaged one, or one of other kernels
         measured_us = measure_us(kernels)
-        write_file(path, json.dumps(measured_us).encode())
+        with suppress(OSError):              # a full disk: then it is measured once more the next time
+            write_file(path, json.dumps(measured_us).encode())
         return min(kernels, key=lambda kernel: measured_us[kernel.name])
 
 
