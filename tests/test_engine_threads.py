@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from mmf_teach.engine import runtime as engine_file
-from mmf_teach.engine.barrier import LINE, ring, share, spin_wait, wait_for_all
+from mmf_teach.engine.barrier import LINE, ring, spin_wait, wait_for_all
 from mmf_teach.engine.bench.engine import maps
+from mmf_teach.engine.integer_model import share
 from mmf_teach.engine.runtime import Engine
 from mmf_teach.engine.thread_pool import ThreadPool
 from tests.test_engine import random_model

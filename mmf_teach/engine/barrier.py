@@ -95,10 +95,3 @@ def pointer(typing, address):
     """Where an array begins, from its address as a number."""
     return types.voidptr(types.int64), lambda context, builder, signature, arguments: builder.inttoptr(
         arguments[0], context.get_value_type(types.voidptr))
-
-
-@njit(cache=True, nogil=True)
-def share(size, step, me, threads):
-    """First and last of what is mine among `size` things, where a part may begin at each multiple of `step`."""
-    parts = -(-size // step)
-    return min(size, me * parts // threads * step), min(size, (me + 1) * parts // threads * step)

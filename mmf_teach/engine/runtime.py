@@ -19,8 +19,8 @@ from numpy import ndarray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from mmf_teach.engine.barrier import LINE, NEVER, share
-from mmf_teach.engine.integer_model import COLUMNS, TOKENS_EACH, Weights, Workspace, read
+from mmf_teach.engine.barrier import LINE, NEVER
+from mmf_teach.engine.integer_model import COLUMNS, TOKENS_EACH, Weights, Workspace, read, share
 from mmf_teach.engine.intrinsics.simd import aligned_empty
 from mmf_teach.engine.ternary_matmul.any_batch import KERNEL, workspaces
 from mmf_teach.engine.thread_pool import ThreadPool

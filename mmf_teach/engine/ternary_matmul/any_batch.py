@@ -9,12 +9,10 @@ of weights and workspaces are those of no other kernel (kernel.py).
 from numba import njit
 from numpy import ndarray
 
-from mmf_teach.engine.intrinsics.simd import LINE, fetch_soon
 from mmf_teach.engine.ternary_matmul.choice import MANY, best
 
 KERNEL, KERNEL_OF_MANY = best(), best(MANY)
-PLACES, LINES = 4, 16                        # where a product begins to read, and lines asked for of each in one turn
-_of_few_into, _of_many_into, _apart = KERNEL.product_into, KERNEL_OF_MANY.product_into, KERNEL.apart
+_of_few_into, _of_many_into = KERNEL.product_into, KERNEL_OF_MANY.product_into
 
 
 def workspaces(inputs: int) -> tuple[ndarray, ndarray]:
@@ -30,16 +28,3 @@ def product_into(weights, codes, sums, workspaces, first, last):
         _of_few_into(weights, codes, sums, for_few, first, last)
     else:
         _of_many_into(weights, codes, sums, for_many, first, last)
-
-
-@njit(cache=True, nogil=True)
-def fetch_first(weights, outputs, inputs, turn):
-    """Ask for some of what a product begins to read, into the second cache; turn 0 for the first lines, and so on.
-
-    Measured in three turns between the 370M model's products, on two cores of an Intel Xeon: 16 lines a turn save most,
-    8 or 24 save two thirds of that, 48 nothing.
-    """
-    line, far = LINE // weights.itemsize, _apart(outputs, inputs)
-    for n in range(turn * LINES, (turn + 1) * LINES):
-        for place in range(PLACES):
-            fetch_soon(weights, place * far + n * line)
