@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmf_teach.layers.binary_linear import BinaryLinear
 from mmf_teach.layers.bit_linear import (
     BitLinear,
     TernaryLinear,
@@ -147,9 +148,17 @@ def test_the_size_of_a_token_does_not_matter():
     torch.testing.assert_close(layer(x * 2.0**14), layer(x * 2.0**12), rtol=ROUNDING, atol=ROUNDING)
 
 
-def test_a_new_layer_keeps_the_size_of_what_goes_through():
+@pytest.mark.parametrize("kind", [BitLinear, BinaryLinear])
+def test_a_new_layer_keeps_the_size_of_what_goes_through(kind):
     """Weights begin with variance 1/in, so outputs begin with a mean square near 1, less what rounding costs."""
     torch.manual_seed(0)
-    layer = BitLinear(400, 300)
+    layer = kind(400, 300)
     size = layer(normal(50, 400)).square().mean().sqrt().item()
     assert 0.7 < size < 1.1 and abs(layer.weight.std().item() * 400**0.5 - 1) < 0.02
+
+
+def test_what_is_kept_for_the_gradient_is_a_byte_for_each_code_and_trit_and_the_scales():
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.nbytes) or tensor, lambda t: t):
+        TernaryProduct.apply(normal(2, 5, 7).requires_grad_(), normal(3, 7).requires_grad_())
+    assert kept == [2 * 5 * 7, 4 * 2 * 5, 3 * 7, 4]

@@ -79,6 +79,18 @@ def test_a_trit_costs_an_addition_where_it_is_not_zero_and_a_pair_where_it_is_ha
     assert free.operations == dense.operations
 
 
+def test_a_precision_is_what_its_name_says():
+    bits = {"fp16": 16, "int8": 8, "int4": 4, "b1.58": 1.6, "form": 1.6, "dense": 16}
+    for name, precision in PRECISIONS.items():
+        assert [precision.weight_bits] == [each for word, each in bits.items() if word in name.split(" ", 1)[1]], name
+        assert precision.trits_add == (precision.weight_bits == 1.6), name
+        assert precision.equal_loss == ("equal loss" in name), name
+        assert precision.shared_heads == ("heads share" in name or precision.equal_loss), name
+        assert precision.kept_bits == (16 if name in FREE or "fp16" in name else 8), name
+        config = comparison.config_of(precision, "370M")
+        assert (config.heads != (config.kv_heads or config.heads)) == precision.shared_heads, name
+
+
 def test_only_the_head_of_bitnet_is_fetched_in_eight_bits():
     found = account("BitNet b1.58, heads share", SMALL)
     head = found.config.width * found.config.vocab
@@ -106,6 +118,9 @@ def test_prices_are_quoted_and_reach_to_our_own_netlists():
     prices, quoted, simulated = operation_pj(), load("horowitz_2014"), load("gates_45nm")
     assert prices["int8_mul"] == Range(quoted["int8_mul"].value, quoted["int8_mul"].value, simulated["int8_mul"].high)
     assert prices["fp16_mul"] == Range(1.1, 0.7, 1.66)
+    each = prices["multiply"]
+    for name, many in load("functions").items():
+        assert prices[name] == Range(many.value * each.value, many.low * each.low, many.high * each.high), name
     trit = prices["trit"]
     assert [trit.value, trit.low, trit.high] == pytest.approx([0.2 / 3, 0.2 / 3, simulated["ternary_mac"].high])
     assert prices["exponential"].high == pytest.approx(30 * 1.66)

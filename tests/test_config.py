@@ -60,6 +60,23 @@ def test_a_width_that_heads_cannot_share_in_pairs_is_refused(width, heads):
         ModelConfig("transformer", 65, width, 1, heads)
 
 
+def test_an_epsilon_that_is_no_number_between_0_and_1_is_refused():
+    good = GOOD | {"kind": "matmul_free_released"}
+    assert ModelConfig(**good, epsilon=0.5).epsilon == 0.5
+    for wrong in (0.0, 1.0, 1.5, -1e-6, float("nan"), float("inf"), 1, 0, "1e-6", None):
+        with pytest.raises(ValueError, match="epsilon must be a number between 0 and 1"):
+            ModelConfig(**good, epsilon=wrong)
+
+
+def test_what_a_stored_model_leaves_out_is_as_it_was_when_it_was_stored():
+    """config.json does not name what is usual: with another default every stored model would be another."""
+    def read(kind: str) -> ModelConfig:
+        return ModelConfig.from_json({"kind": kind, "vocab": 65, "width": 128, "blocks": 6})
+
+    assert read("hybrid").reach == 64 and read("mamba").state == 16 and read("matmul_free_released").epsilon == 1e-6
+    assert read("transformer").kv_heads is None and read("transformer").heads == 1
+
+
 def test_the_inner_width_is_the_next_multiple_of_its_step_that_is_not_below_8_thirds_of_the_width():
     for kind, step in (("matmul_free", 32), ("transformer", 32), ("matmul_free_released", 256)):
         for width in range(2, 3000, 2):

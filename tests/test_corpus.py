@@ -268,6 +268,11 @@ def test_modules_of_a_package_are_read_in_order_and_its_tests_are_not(library_of
     assert read == "first = 1\n    second = 1\nthird = 1\nlast = 1"
 
 
+def test_tests_tables_and_installers_are_no_lessons(library_of):
+    names = ("test", "idlelib", "lib2to3", "distutils", "ensurepip", "pydoc_data", "encodings")
+    assert library_of({f"{name}/__init__.py": b"no = 1" for name in names} | {"mmf_a.py": b"a = 1"}) == "a = 1"
+
+
 @pytest.mark.parametrize("bad", [
     b"# no UTF-8: \xff\xfe", b"# coding: no-such-encoding\n", b"# coding: ascii\n# \xc3\xa9",
     "# a letter of no ASCII: é".encode(), b"# a form feed: \x0c", b"",

@@ -39,6 +39,11 @@ def test_a_number_that_cannot_be_written_so_is_refused(value):
         fp.to_fixed(value, fp.ACTIVATION)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.int64])
+def test_to_fixed_knows_numbers_of_every_type_by_what_they_say(dtype):
+    assert fp.to_fixed(np.array([-3, 0, 5], dtype), fp.SCALE).tolist() == [-3 << fp.SCALE, 0, 5 << fp.SCALE]
+
+
 def test_to_fixed_takes_the_nearest():
     assert fp.to_fixed(np.array([0.5, -1.0, 1e-9, 1 / 3]), 12).tolist() == [2048, -4096, 0, 1365]
 
@@ -61,7 +66,7 @@ def test_codes_are_the_nearest_of_255_up_to_one_rounding_of_the_reciprocal(value
 
 
 @LAWS
-@given(st.lists(ACTIVATIONS, min_size=1, max_size=9), st.sampled_from([fp.ACTIVATION, fp.MEMORY]))
+@given(st.lists(ACTIVATIONS, min_size=1, max_size=9), st.integers(12, 25))
 def test_the_root_mean_square_and_the_worth_of_a_code_are_those_of_the_floats(values, bits):
     x = np.array([values])
     real = x / 2.0**bits

@@ -12,7 +12,7 @@ from mmf_teach.cost.model_operations import remaining_operations, ternary_operat
 from mmf_teach.cost.sizes import NAMED, sizes
 from mmf_teach.layers.bit_linear import BitLinear, TernaryLinear
 from mmf_teach.layers.rms_norm import RMSNorm
-from mmf_teach.model.build import MODELS, TERNARY, build
+from mmf_teach.model.build import MODELS, RUNNING, TERNARY, build
 from mmf_teach.model.config import ModelConfig
 
 VOCAB, WIDTH = 5, 8
@@ -86,6 +86,14 @@ def test_a_layer_that_still_learns_is_counted_by_the_trits_of_its_weights():
     with torch.no_grad():
         layer.weight.copy_(torch.tensor([[1.0, -1.0, 0.1, 9.0], [0.0, -0.1, 2.0, -2.0]]))      # mean 1.9
     assert trit_operations(layer) == Counter(add=3, subtract=2, skip=3)
+
+
+def test_the_closed_form_has_trits_where_a_running_model_has():
+    for kind in MODELS:
+        config = ModelConfig(kind, 11, 32, 3)
+        layers = build(config, packed=kind in RUNNING).modules()
+        trits = sum(layer.trits.numel() for layer in layers if isinstance(layer, TernaryLinear))
+        assert closed_form.parts(config)["ternary"] == trits, kind
 
 
 @every_ternary

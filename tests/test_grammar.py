@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from mmf_teach.training.floor import STORIES
 from mmf_teach.training.grammar import NAMES, RULES, THINGS, Grammar, derive, totals
 
 MASS_LEFT_OUT = 1e-6                         # of all derivations, those too unlikely to be counted one by one
@@ -178,6 +179,14 @@ def test_the_average_surprise_and_length_of_stories_are_the_entropy_and_the_mean
     ):
         error = measured.std(ddof=1) / len(told) ** 0.5
         assert abs(measured.mean() - exact) <= STANDARD_ERRORS * error + ROUNDING
+
+
+def test_enough_stories_are_read_to_tell_distances_of_a_thousandth_of_a_nat():
+    grammar = Grammar()
+    told = stories(grammar, 500)
+    above = [surprise_nats(story, grammar) - grammar.floor_nats * len(story) for story in told]
+    error = np.std(above) / np.mean([len(story) for story in told]) / STORIES**0.5
+    assert error < 0.0004                    # of a reader who knows all rules
 
 
 @pytest.mark.parametrize("sizes", SIZES)

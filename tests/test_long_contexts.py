@@ -91,6 +91,7 @@ def test_the_share_recalled_is_that_of_asking_for_each_pair():
 def test_four_times_the_numbers_hold_four_times_the_pairs_and_a_full_memory_guesses():
     for pairs in (8, 16, 32):
         assert share_recalled(4 * pairs, 1024) == pytest.approx(share_recalled(pairs, 256), abs=0.06)
+    assert WORDS == 16                       # as the question of the notebook says
     assert share_recalled(1, 64) == 1.0 and share_recalled(512, 16) < 2.5 / WORDS
 
 

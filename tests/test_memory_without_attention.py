@@ -157,6 +157,7 @@ def test_matrices_in_the_loop_go_one_after_the_other_until_none_is_left():
     assert inside == {
         "no memory (control)": 0, "GRU": 3, "gates read the token only": 1, "candidate too: no loop": 0,
         "silu for tanh": 0, "an output gate": 0}
+    assert [MIXERS[rung](4).curve for rung in MIXERS] == [torch.tanh] * 4 + [torch.nn.functional.silu] * 2
     assert [MIXERS[rung](4).looks_back for rung in MIXERS] == [False, True, True, False, False, False]
 
 
@@ -199,21 +200,23 @@ def test_a_rung_learns_and_its_row_says_how_well():
     rows = [learn(rung, 0.02, CORPUS, recipe) for rung in ("no memory (control)", "candidate too: no loop")]
     assert [row["rung"] for row in rows] == ["no memory (control)", "candidate too: no loop"]
     assert rows[1]["held_out_nats"] < rows[0]["held_out_nats"] < np.log(len(CORPUS.vocabulary))
+    assert all(row["held_out_nats"] == round(row["held_out_nats"], 4) for row in rows)
     assert learn("candidate too: no loop", 0.02, CORPUS, recipe) == rows[1]
 
 
 def test_a_ladder_that_was_cut_short_goes_on_where_it_was(tmp_path, monkeypatch):
-    asked = []
+    asked, told = [], []
     monkeypatch.setattr(deletions, "grammar", lambda: CORPUS)
     monkeypatch.setattr(deletions, "learn", lambda rung, rate, corpus, make_step: asked.append((rung, rate)) or {
         "rung": rung, "learning_rate": rate, "held_out_nats": 1 + abs(rate - 5e-3)})
     path, threads = tmp_path / "d.json", torch.get_num_threads()
-    deletions.ladder(path, lambda said: None)
+    deletions.ladder(path, told.append)
     assert asked == [(rung, rate) for rung in RUNGS for rate in RATES]
     document = json.loads(path.read_text("utf-8"))
+    assert told == [str(row) for row in document["rows"]]
     document["rows"] = document["rows"][:-2]
     path.write_text(json.dumps(document), "utf-8")
-    deletions.ladder(path, lambda said: None)
+    deletions.ladder(path, told.append)
     torch.set_num_threads(threads)
     assert asked[len(RUNGS) * len(RATES):] == [(TRITS, rate) for rate in RATES[-2:]]
     rows, rest = best_rows(path)
@@ -254,6 +257,13 @@ def test_gates_that_stand_still_keep_their_share_and_at_zero_nothing_is_remember
         forgetful = with_held_gates(model, [0 * shares]).blocks[0].token_mixer
         torch.testing.assert_close(forgetful(x, torch.ones(1, 16))[1][0], torch.from_numpy(trace["candidate c"][-1]))
     assert torch.equal(held.initial_state(2), mixer.initial_state(2)) and model.blocks[0].token_mixer is mixer
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_gates_are_held_in_every_block_or_in_none(rows):
+    model = build(ModelConfig("matmul_free", 11, 16, 2))
+    with pytest.raises(ValueError, match="argument"):
+        with_held_gates(model, [torch.zeros(16)] * rows)
 
 
 # The figure and the questions

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmf_teach.layers.mlgru import LONGEST_BIAS, MLGRU
-from mmf_teach.model.build import MODELS, TERNARY, build
+from mmf_teach.model.build import MODELS, RUNNING, TERNARY, build
 from mmf_teach.model.config import ModelConfig
 
 VOCAB, BATCH, TIME, BLOCKS = 11, 3, 40, 3
@@ -202,6 +202,20 @@ def test_a_packed_model_steps_as_it_reads(kind):
 def test_an_unknown_kind_is_refused_with_the_known_ones(packed):
     with pytest.raises(ValueError, match=r"unknown model 'lstm'; there are matmul_free, .*transformer"):
         build(ModelConfig("lstm", VOCAB, 8, 1), packed)
+
+
+@every_kind
+@pytest.mark.parametrize("packed", [False, True])
+def test_all_that_a_model_makes_is_made_where_its_weights_are(kind, packed):
+    """On the device "meta", which takes no memory and refuses what lies elsewhere, as a GPU does."""
+    if packed and kind not in RUNNING:
+        packed = False
+    with torch.device("meta"):
+        model, text = build(config(kind), packed), texts()[:, :5]
+    _, state = model(text.to("meta"))
+    scores, state = model(text.to("meta"), state)
+    last, _ = model.step(text[:, 0].to("meta"), state)
+    assert scores.device == last.device == torch.device("meta")
 
 
 @every_kind

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import tomllib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_the_numbers_kept_are_counted(kind, sizes, kept, tokens):
 def arguments(tmp_path, monkeypatch):
     """A recall sweep of a moment: two trials, of which the second could not learn anything."""
     monkeypatch.setitem(TASKS, "pairs", [Recall(1), Recall(2)])
-    monkeypatch.setattr(recall_sweep, "EXAM", 8)
+    monkeypatch.setattr(recall_sweep, "accuracy", partial(accuracy, exam=8))
     recipe_file(tmp_path / "recipe.toml", corpus="recall", steps=3, heads=2, blocks=2)
     (tmp_path / "trials.toml").write_text(
         '[[trial]]\ntask = "pairs"\nkind = "hybrid"\nreach = 3\n[[trial]]\ntask = "pairs"\nkind = "matmul_free"\n',
@@ -130,6 +131,12 @@ def test_the_command_trains_and_examines_each_model_and_goes_on_where_it_was(arg
     assert rows[0]["x"] == [1, 2] and rows[0]["numbers_kept"] == [16 * (1 + 2 * k) for k in (2, 2)]
     assert all(0 <= share <= 1 for row in rows for share in row["accuracy"])
     assert capsys.readouterr().out.splitlines()[-1].startswith("recalls ")
+
+
+def test_shares_are_kept_to_four_digits(arguments, tmp_path, monkeypatch):
+    monkeypatch.setattr(recall_sweep, "accuracy", lambda model, task: task.pairs / 3)
+    assert main([*arguments, "--only", "hybrid"]) == 0
+    assert json.loads((tmp_path / "rows.json").read_text("utf-8"))[0]["accuracy"] == [0.3333, 0.6667]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +226,7 @@ def test_the_stored_sizes_are_those_of_the_models_built_here():
         model = build(ModelConfig(row["kind"], VOCAB, row["width"], recipe.blocks, recipe.heads, **sizes))
         assert row["parameters"] == model.count_parameters()
         assert len(row["x"]) == len(row["accuracy"]) == len(row["numbers_kept"])
+        assert row["x"] in ([task.pairs for task in TASKS["pairs"]], [task.gap for task in TASKS["distance"]])
         if row["width"] == 32:
             assert row["numbers_kept"] == [numbers_kept(model, 2 * pairs) for pairs in row["x"]]
 

@@ -28,6 +28,7 @@ from fixtures.released import (
     write_large,
 )
 from fixtures.tiny import environment, mmf
+from safetensors import SafetensorError
 
 from mmf_teach.__main__ import main
 from mmf_teach.engine.packed_linear import PackedLinear
@@ -326,10 +327,6 @@ def test_converting_and_generating_take_little_more_memory_than_the_largest_tens
 
 CONFIGS = {
     "another kind of model": ({"model_type": "llama"}, "model_type is 'llama'"),
-    "a wider state": ({"expand_ratio": 2}, "expand_ratio is 2"),
-    "a convolution": ({"use_short_conv": True}, "use_short_conv is True"),
-    "no lower bounds": ({"use_lower_bound": False}, "use_lower_bound is False"),
-    "tied embeddings": ({"tie_word_embeddings": True}, "tie_word_embeddings is True"),
     "another activation": ({"hidden_act": "gelu"}, "hidden_act is 'gelu'"),
     "a width that is missing": ({"hidden_size": None}, "hidden_size must be a whole number"),
     "a negative width": ({"hidden_size": -32}, "hidden_size must be a whole number"),
@@ -352,6 +349,15 @@ CONFIGS = {
     "an epsilon of zero": ({"rms_norm_eps": 0.0}, "epsilon must be a number"),
     "an epsilon that is no number": ({"rms_norm_eps": float("nan")}, "epsilon must be a number"),
 }
+
+
+def test_another_architecture_is_refused_by_the_entry_that_says_so(tmp_path):
+    others = {"model_type": "llama", "expand_ratio": 2, "use_short_conv": True, "use_lower_bound": False,
+              "tie_word_embeddings": True, "hidden_act": "gelu"}
+    for name, value in others.items():
+        (tmp_path / "config.json").write_text(json.dumps(CONFIG | {name: value}), "utf-8")
+        with pytest.raises(ValueError, match=f"{name} is {value!r}"):
+            released.read_config(tmp_path)
 
 
 @pytest.mark.parametrize("case", CONFIGS)
@@ -528,6 +534,26 @@ def test_whatever_stops_a_conversion_nothing_is_left(tmp_path, problem, when):
     with pytest.raises(problem if isinstance(problem, type) else OSError):
         convert(folder, tmp_path / "ours", stop)
     assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+
+
+def test_a_file_that_is_damaged_while_it_is_read_is_told_in_one_sentence(tmp_path, monkeypatch):
+    def fail(source):
+        raise SafetensorError("Error while\ndeserialising")
+
+    monkeypatch.setattr(released, "quantised", fail)
+    folder = folder_of(tmp_path)
+    assert refusal(folder) == f"{folder}: Error while deserialising"
+
+
+@pytest.mark.parametrize(("piece", "shape", "rows"), [
+    (60, (23, 4), 15), (60, (23, 100), 5), (5, (7,), 5), (60, (0, 4), 1)])
+def test_pieces_are_as_many_rows_as_fit_and_fill_whole_bytes(tmp_path, monkeypatch, piece, shape, rows):
+    monkeypatch.setattr(released, "PIECE", piece)
+    whole = torch.arange(float(np.prod(shape))).reshape(shape)
+    safetensors.torch.save_file({"w": whole}, tmp_path / "w.safetensors")
+    pieces = list(released.SourceTensor(tmp_path / "w.safetensors", "w", "F32", shape).pieces())
+    assert torch.equal(torch.cat([whole[:0], *pieces]), whole)
+    assert [len(part) for part in pieces] == [len(part) for part in whole.split(rows)] * (len(whole) > 0)
 
 
 def test_a_full_disk_is_told_in_one_sentence_and_nothing_is_left(tmp_path):

@@ -209,6 +209,15 @@ def test_mamba_begins_with_steps_from_short_to_long_and_memories_that_fade_at_n_
     torch.testing.assert_close(layer.log_a.detach().exp().view(-1, 4)[5], torch.tensor([1.0, 2.0, 3.0, 4.0]))
 
 
+def test_mamba_has_the_sizes_and_beginnings_of_its_paper():
+    torch.manual_seed(0)
+    layer = Mamba(272, state=4)
+    assert layer.to_delta.weight.shape == (2 * 272, 272 // 16) and layer.taps.shape == (4, 2 * 272)
+    assert (SHORTEST, LONGEST) == (0.001, 0.1) and (layer.d == 1).all() and (layer.taps_bias == 0).all()
+    taps = layer.taps.detach()               # as a convolution over four tokens begins: evenly between -1/2 and 1/2
+    assert -0.5 <= taps.min() < -0.49 and 0.49 < taps.max() <= 0.5 and abs(taps.mean()) < 0.03
+
+
 def test_mamba_s_memory_is_n_numbers_a_feature_and_the_last_three_inputs():
     model = model_of("mamba", state=6)
     for state in (model.initial_state(2), model(tokens())[1]):

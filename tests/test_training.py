@@ -28,8 +28,9 @@ from mmf_teach.hardware import one_thread
 from mmf_teach.model.build import MODELS, build
 from mmf_teach.model.checkpoint import load_model
 from mmf_teach.model.config import ModelConfig
-from mmf_teach.training import loop
+from mmf_teach.training import loop, recall_sweep
 from mmf_teach.training.corpus import Corpus
+from mmf_teach.training.recall import VOCAB, Recall
 from mmf_teach.training.step import make_optimiser, make_step, state_tensors
 from mmf_teach.training.validation_loss import loss_nats
 
@@ -200,6 +201,38 @@ def test_the_report_tells_the_last_step_and_a_speed():
     loop.train(RECIPE, CORPUS, report=lambda *news: told.append(news))
     step, loss, speed = told[-1]
     assert step == RECIPE.steps and 0 < loss < 10 and speed > 0
+
+
+def test_reports_keep_their_distance_and_their_speed_is_that_of_training_alone(monkeypatch):
+    """By a clock on which a step takes three seconds and reading the held-out text a hundred."""
+    now, told = [1000.0], []
+
+    def passing(seconds, result=None):
+        now[0] += seconds
+        return result
+
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(loop, "record_point", lambda *_: passing(100))
+    monkeypatch.setattr(loop, "REPORT_EVERY_S", 5)
+    loop.train(
+        dataclasses.replace(RECIPE, evaluations=2), CORPUS, report=lambda step, loss, speed: told.append((step, speed)),
+        make_step=lambda *_: lambda x, y, rate: passing(3, torch.tensor(1.0)))
+    assert told == [(step, RECIPE.batch * RECIPE.window / 3) for step in (2, 4, 6, 8)]
+
+
+def test_what_is_learnt_from_is_brought_to_where_the_model_is(monkeypatch):
+    places = []
+
+    def watched(model, *_):
+        return lambda x, y, rate: places.extend((model.embedding.weight.device, x.device, y.device)) or torch.zeros(())
+
+    for module in (loop, recall_sweep):
+        monkeypatch.setattr(module, "make_optimiser", lambda *_: None)
+    monkeypatch.setattr(loop, "record_point", lambda *_: None)
+    recipe = dataclasses.replace(RECIPE, steps=1)
+    loop.train(recipe, CORPUS, device="meta", make_step=watched)
+    recall_sweep.learn(recipe, ModelConfig("matmul_free", VOCAB, 16, 1), [Recall(1)], "meta", watched)
+    assert places == 6 * [torch.device("meta")]
 
 
 @given(length=st.integers(RECIPE.window + 1, 60), step=st.integers(0, 10**6))

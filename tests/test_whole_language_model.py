@@ -47,6 +47,7 @@ def test_surprise_is_minus_the_logarithm_of_a_share_however_large_the_scores():
     assert surprise(scores, 2) == pytest.approx(3.170, abs=1e-3)
     assert sum(np.exp(-surprise(scores, token)) for token in range(3)) == pytest.approx(1)
     assert surprise(scores + 5000, 1) == pytest.approx(surprise(scores, 1))
+    assert surprise(np.array([0.0, -5000.0, -5000.0]), 1) == 5000        # one score far above all others
     torch_says = torch.nn.functional.cross_entropy(torch.tensor(scores)[None], torch.tensor([1]))
     assert surprise(scores, 1) == pytest.approx(float(torch_says))
 
@@ -109,6 +110,9 @@ def test_without_differences_it_is_the_paper_s_form():
     between = Between(CONFIG, ())
     paper = MatMulFree(CONFIG)
     state = {name.replace("head.1.", "head."): each for name, each in between.state_dict().items()}
+    for name, bias in paper.named_parameters():
+        if name.endswith("to_f.bias"):       # the same memories, short and long, to begin with
+            assert torch.equal(bias, state[name])
     paper.load_state_dict(state)
     torch.testing.assert_close(between(TEXT)[0], paper(TEXT)[0], rtol=0, atol=0)
 
@@ -164,17 +168,18 @@ def test_the_results_are_of_every_variant_rate_and_seed_and_the_best_rate_counts
 def test_a_sweep_cut_short_goes_on_and_a_run_depends_on_its_seed_and_rate(tmp_path, monkeypatch):
     recipe = dataclasses.replace(training.RECIPE, width=16, blocks=1, steps=3, batch=2, window=16, warmup=1)
     one = training.learn(training.RELEASED, recipe, CORPUS)
-    assert one == training.learn(training.RELEASED, recipe, CORPUS)
+    assert one == training.learn(training.RELEASED, recipe, CORPUS) == round(one, 4)
     assert one != training.learn(training.RELEASED, dataclasses.replace(recipe, seed=5), CORPUS)
     assert one != training.learn(training.PAPER, recipe, CORPUS)
-    asked, path = [], tmp_path / "rows.json"
+    asked, told, path = [], [], tmp_path / "rows.json"
     monkeypatch.setattr(training, "learn", lambda *given: asked.append(given) or 1.0)
-    training.run_all(path, recipe, CORPUS, report=lambda said: None)
+    training.run_all(path, recipe, CORPUS, report=told.append)
     everything = len(training.VARIANTS) * len(training.RUNS)
     assert len(asked) == everything
     assert {(variant, changed.seed, changed.learning_rate) for variant, changed, *_ in asked} == {
         (variant, *run) for variant in training.VARIANTS for run in training.RUNS}
     document = json.loads(path.read_text("utf-8"))
+    assert told == [str(row) for row in document["rows"]]
     document["rows"] = document["rows"][:5]
     path.write_text(json.dumps(document), "utf-8")
     training.run_all(path, recipe, CORPUS, report=lambda said: None)

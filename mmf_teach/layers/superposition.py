@@ -20,7 +20,7 @@ def store(keys: Int[ndarray, "pairs d"], values: Int[ndarray, "pairs d"]) -> Int
     >>> store(np.array([[1, -1], [1, 1]]), np.array([[1, 1], [-1, 1]])).tolist()
     [0, 0]
     """
-    return (keys.astype(np.int64) * values).sum(axis=0)
+    return (keys * values).sum(axis=0)
 
 
 def recall(memory: Int[ndarray, "d"], key: Int[ndarray, "d"], words: Int[ndarray, "words d"]) -> int:

@@ -81,7 +81,7 @@ def root_mean_square(x: Int[ndarray, "*b d"], bits: int) -> Int64[ndarray, "*b 1
     True
     """
     x = x.astype(np.int64)
-    smallest = int(to_fixed(SMALLEST_SQUARE, 2 * bits)) if bits <= 20 else 0
+    smallest = int(to_fixed(SMALLEST_SQUARE, 2 * bits))
     mean = (x * x).sum(axis=-1, keepdims=True) // x.shape[-1] + smallest
     fits = mean < LARGEST_MEAN
     return np.where(fits, root(np.where(fits, mean, 0) << (2 * ROOT)), root(mean) << ROOT)

@@ -63,7 +63,7 @@ def pack_2bit(trits: ndarray) -> UInt8[ndarray, "bytes"]:
     >>> pack_2bit(np.array([1, 0, -1, 0])).tolist()          # 1 + 4*0 + 16*3 + 64*0
     [49]
     """
-    codes = _in_groups(trits, 4).view(np.uint8) & 3
+    codes = _in_groups(trits, 4) & 3
     return (codes << SHIFTS).sum(axis=1, dtype=np.uint8)
 
 
