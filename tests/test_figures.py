@@ -521,6 +521,21 @@ def test_every_figure_has_one_look_and_leaves_room_for_its_words(drawn):
     assert not drawn.rows or 20 <= bars_px / drawn.rows <= 130
 
 
+def test_the_one_look_itself():
+    """Changed here, every figure of the course changes."""
+    figure = style.styled(go.Figure(), "A title", "to the right", "upwards", "In words.")
+    layout = figure.layout
+    assert (layout.title.text, layout.title.subtitle.text, layout.xaxis.title.text) == (
+        "A title", "upwards", "to the right")
+    assert [text.font.size for text in (layout.title, layout.title.subtitle, layout.xaxis.title)] == [17, 14, 14]
+    margin = layout.margin
+    assert (layout.height, margin.l, margin.r, margin.t, margin.b) == (400, 60, 20, 90, 60)
+    for axis in (layout.xaxis, layout.yaxis):
+        assert (axis.showline, axis.linecolor, axis.ticks, axis.zeroline) == (True, style.INK, "outside", False)
+        assert axis.gridcolor == "#E6E6E6", "lighter than every line"
+    assert layout.meta == {"alt": "In words."}
+
+
 def test_the_legend_lies_outside_the_lines(drawn):
     legend, margin = drawn.figure.layout.legend, drawn.figure.layout.margin
     place = legend.orientation, legend.xanchor, legend.yanchor
