@@ -513,7 +513,8 @@ def test_every_figure_has_one_look_and_leaves_room_for_its_words(drawn):
     assert layout.paper_bgcolor == layout.plot_bgcolor == style.PAPER and layout.colorway == tuple(style.COLORWAY)
     assert (layout.title.x, layout.title.xanchor) == (0, "left")
     assert layout.title.font.size > layout.title.subtitle.font.size >= 14
-    assert layout.margin.t >= 60 and layout.margin.l >= 50 and layout.margin.b >= 20 and layout.margin.r == 20
+    assert 60 <= layout.margin.t <= 110 and 20 <= layout.margin.b <= 140
+    assert 50 <= layout.margin.l <= 190 and layout.margin.r == 20
     assert all(axis.showline is not None and axis.gridcolor and axis.ticks is not None for axis in (
         layout.xaxis, layout.yaxis))
     assert 200 <= layout.height <= 640
