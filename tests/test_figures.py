@@ -537,15 +537,21 @@ def test_the_one_look_itself():
     assert layout.meta == {"alt": "In words."}
 
 
-def test_the_legend_lies_outside_the_lines(drawn):
-    legend, margin = drawn.figure.layout.legend, drawn.figure.layout.margin
-    place = legend.orientation, legend.xanchor, legend.yanchor
-    if place == ("h", "right", "bottom"):
-        assert (legend.x, legend.y) == (1, 1) and margin.t >= 60
-    elif place == ("h", "left", "top"):
-        assert legend.x == 0 and -0.3 < legend.y < -0.2 and 110 <= margin.b <= 140
-    else:
+BELOW = [bits_figure, power_figure, places_figure, rounding_figure, steps_figure, plain_steps_figure, histogram_figure]
+BESIDE = [recall_figure, sizes_figure, shares_figure]
+
+
+@pytest.mark.parametrize("draw", DRAWN, ids=lambda draw: draw.__name__)
+def test_the_legend_lies_outside_the_lines_and_where_names_are_long_below_or_beside_them(draw):
+    layout = draw().figure.layout
+    legend, place = layout.legend, (layout.legend.orientation, layout.legend.xanchor, layout.legend.yanchor)
+    if draw in BELOW:
+        assert place == ("h", "left", "top") and legend.x == 0 and -0.3 < legend.y < -0.2
+        assert 110 <= layout.margin.b <= 140
+    elif draw in BESIDE:
         assert place == ("v", "left", "top") and 1 < legend.x < 1.1 and legend.y == 1
+    else:
+        assert place == ("h", "right", "bottom") and (legend.x, legend.y) == (1, 1)
 
 
 @pytest.mark.parametrize(("draw", "marks"), [
