@@ -25,6 +25,9 @@ def test_a_number_of_another_kind_is_the_same_number(value):
     (1 + 1e-4, 1.0, "1.0001"), (float("nan"), float("nan"), ""), (torch.ones(2), torch.ones(2), ""),
     (np.ones(2), torch.ones(2), "an array, not a tensor"), (torch.ones(2, requires_grad=True), torch.ones(2), ""),
     (np.array(0), np.array(1), "there it has 0, not 1"),
+    (torch.tensor([1.0, 0.0, 0.0]), torch.ones(3), "at index 1 it has 0.0, not 1.0"),
+    (np.array([[1, 2], [9, 9]]), np.array([[1, 0], [9, 0]]), "at index (0, 1) it has 2, not 0"),
+    (torch.ones(2), np.ones(2), "a tensor, not an array"), (..., 3, "the `...` of the stub"),
 ])
 def test_the_first_difference_is_put_in_words(got, want, said):
     clause = difference(got, want)
@@ -34,6 +37,7 @@ def test_the_first_difference_is_put_in_words(got, want, said):
 def test_the_kind_of_whole_number_matters_where_it_is_asked_for():
     wide, narrow = np.array([1], np.int64), np.array([1], np.int8)
     assert same(wide, narrow) and difference(wide, narrow, exact_dtype=True) == "the dtype is int64, not int8"
+    assert difference(narrow, wide, exact_dtype=True) == "the dtype is int8, not int64"
     assert difference((0, wide), (0, narrow), exact_dtype=True).startswith("in result 2 of 2")
 
 

@@ -120,6 +120,9 @@ def test_whatever_can_be_chosen_is_in_some_design_that_can_be_built():
             buildable |= set(zip(CHOICES, values, strict=True))
     assert buildable == {(name, value) for name, values in CHOICES.items() for value in values}
     assert all(list(values) == sorted(set(values)) for values in CHOICES.values())
+    powers = set(CHOICES) - {"registers", "double_buffer", "clock_mhz"}
+    assert all(value & (value - 1) == 0 for name in powers for value in CHOICES[name])
+    assert CHOICES["clock_mhz"] == (budget().clock / 2, budget().clock), "the course's clock, and half of it"
 
 
 def test_the_ranking_is_of_timings_the_fastest_first_and_ties_by_size(found):

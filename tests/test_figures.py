@@ -513,7 +513,8 @@ def test_every_figure_has_one_look_and_leaves_room_for_its_words(drawn):
     assert layout.paper_bgcolor == layout.plot_bgcolor == style.PAPER and layout.colorway == tuple(style.COLORWAY)
     assert (layout.title.x, layout.title.xanchor) == (0, "left")
     assert layout.title.font.size > layout.title.subtitle.font.size >= 14
-    assert layout.margin.t >= 60 and layout.margin.l >= 50 and layout.margin.b >= 20 and layout.margin.r == 20
+    assert 60 <= layout.margin.t <= 110 and 20 <= layout.margin.b <= 140
+    assert 50 <= layout.margin.l <= 190 and layout.margin.r == 20
     assert all(axis.showline is not None and axis.gridcolor and axis.ticks is not None for axis in (
         layout.xaxis, layout.yaxis))
     assert 200 <= layout.height <= 640
@@ -521,15 +522,36 @@ def test_every_figure_has_one_look_and_leaves_room_for_its_words(drawn):
     assert not drawn.rows or 20 <= bars_px / drawn.rows <= 130
 
 
-def test_the_legend_lies_outside_the_lines(drawn):
-    legend, margin = drawn.figure.layout.legend, drawn.figure.layout.margin
-    place = legend.orientation, legend.xanchor, legend.yanchor
-    if place == ("h", "right", "bottom"):
-        assert (legend.x, legend.y) == (1, 1) and margin.t >= 60
-    elif place == ("h", "left", "top"):
-        assert legend.x == 0 and -0.3 < legend.y < -0.2 and 110 <= margin.b <= 140
-    else:
+def test_the_one_look_itself():
+    """Changed here, every figure of the course changes."""
+    figure = style.styled(go.Figure(), "A title", "to the right", "upwards", "In words.")
+    layout = figure.layout
+    assert (layout.title.text, layout.title.subtitle.text, layout.xaxis.title.text) == (
+        "A title", "upwards", "to the right")
+    assert [text.font.size for text in (layout.title, layout.title.subtitle, layout.xaxis.title)] == [17, 14, 14]
+    margin = layout.margin
+    assert (layout.height, margin.l, margin.r, margin.t, margin.b) == (400, 60, 20, 90, 60)
+    for axis in (layout.xaxis, layout.yaxis):
+        assert (axis.showline, axis.linecolor, axis.ticks, axis.zeroline) == (True, style.INK, "outside", False)
+        assert axis.gridcolor == "#E6E6E6", "lighter than every line"
+    assert layout.meta == {"alt": "In words."}
+
+
+BELOW = [bits_figure, power_figure, places_figure, rounding_figure, steps_figure, plain_steps_figure, histogram_figure]
+BESIDE = [recall_figure, sizes_figure, shares_figure]
+
+
+@pytest.mark.parametrize("draw", DRAWN, ids=lambda draw: draw.__name__)
+def test_the_legend_lies_outside_the_lines_and_where_names_are_long_below_or_beside_them(draw):
+    layout = draw().figure.layout
+    legend, place = layout.legend, (layout.legend.orientation, layout.legend.xanchor, layout.legend.yanchor)
+    if draw in BELOW:
+        assert place == ("h", "left", "top") and legend.x == 0 and -0.3 < legend.y < -0.2
+        assert 110 <= layout.margin.b <= 140
+    elif draw in BESIDE:
         assert place == ("v", "left", "top") and 1 < legend.x < 1.1 and legend.y == 1
+    else:
+        assert place == ("h", "right", "bottom") and (legend.x, legend.y) == (1, 1)
 
 
 @pytest.mark.parametrize(("draw", "marks"), [

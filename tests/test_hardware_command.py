@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from hardware_sim import __main__ as command
+from hardware_sim.paper2024.command import shown
 from hardware_sim.paper2024.machine import TOKEN_MIXER
 from mmf_teach.paths import ROOT
 
@@ -94,6 +95,13 @@ def test_asking_wrongly_is_told_apart_from_what_cannot_be_done(capsys, arguments
     assert (code, out) == (2, "") and err.startswith("usage: ") and "Traceback" not in err
 
 
+def test_without_a_command_it_is_told_where_one_goes_and_with_help_what_there_is(capsys):
+    assert "usage: python -m hardware_sim [-h] COMMAND ..." in said(capsys)[2]
+    code, out, _ = said(capsys, "--help")
+    assert code == 0 and all(f"{name} " in out and what in " ".join(out.split())
+                             for name, what in command.COMMANDS.items())
+
+
 def test_a_file_that_is_not_there_is_named(capsys, tmp_path):
     for path in (tmp_path / "absent.txt", tmp_path):
         code, _, err = said(capsys, "time", path, *PAPER)
@@ -135,6 +143,14 @@ def test_a_memory_file_that_cannot_be_is_refused(capsys, program, tmp_path, cont
     memory.write_text(content, "utf-8")
     code, out, err = said(capsys, "run", program("ldv v0,x"), *PAPER, "--d", 4, "--memory", memory)
     assert (code, out) == (1, "") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("values", "said"), [
+    ([], ""), ([0.5, -2.0], "0.5 -2"), ([1.0] * 16, " ".join(["1"] * 16)),
+    ([1.0] * 17, " ".join(["1"] * 16) + " ... 17 in all"),
+])
+def test_a_long_vector_is_shown_by_its_beginning_and_its_length(values, said):
+    assert shown(values) == said
 
 
 def test_trace_writes_the_events_and_a_page_for_perfetto(capsys, program, tmp_path):

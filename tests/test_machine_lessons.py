@@ -22,6 +22,7 @@ from hardware_sim.paper2024.reference import (
     read_line,
     remember,
     run_lines,
+    step,
 )
 from hardware_sim.paper2024.timing_reference import (
     CLOSED,
@@ -76,6 +77,18 @@ def test_words_by_hand_are_the_words_of_the_table(program):
         word = SHORT.encode(instruction)
         assert encode(fields, values) == word
         assert decode(fields, word) == dict.fromkeys(SHORT.fields, 0) | values
+
+
+@pytest.mark.parametrize("value", [-1, 8, 100])
+def test_a_value_that_its_field_cannot_hold_is_refused(value):
+    with pytest.raises(ValueError, match=f"y is {value}: 3 bits cannot hold that"):
+        encode([("unit", 2), ("y", 3)], {"unit": 1, "y": value})
+    assert encode([("unit", 2), ("y", 3)], {"y": 7}) == 7 and encode([], {}) == 0
+
+
+def test_a_register_that_nobody_wrote_is_refused():
+    with pytest.raises(ValueError, match="reads what nobody wrote"):
+        step({"v0": [8]}, "add v1,v0,v2")
 
 
 @given(st.lists(st.sampled_from(["x", "y", "w", "k"]), max_size=8))

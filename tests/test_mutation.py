@@ -168,6 +168,15 @@ def test_each_change_in_a_text_is_that_change_in_its_tree(tmp_path):
     assert all("# a comment" in one.source for one in made if "(a\n" in one.source and "+ b)" in one.source)
 
 
+def test_a_change_that_says_the_same_the_other_way_round_is_no_mistake(tmp_path):
+    code = "def f(a, b):\n    if a == b or a is not b or a < b:\n        return 2.0, 1.0\n"
+    (tmp_path / "code.py").write_text(code, "utf-8")
+    same = {one.change.partition("  =>  ")[2] for change in changes_of(tmp_path, "code.py")
+            if (one := change.mutant()) and one.same}
+    assert same == {
+        "if b == a or a is not b or a < b:", "if a == b or b is not a or a < b:", "return (2.0, 1)"}
+
+
 def test_a_survivor_lowers_the_share_and_an_equivalent_mutant_does_not():
     verdicts = [CAUGHT, CAUGHT, CAUGHT, SURVIVED, EQUIVALENT, NO_VERDICT]
     assert summary(10, [Verdict("", "", 1, "", one, "", 1, 1, 0.0) for one in verdicts])["share"] == 0.75

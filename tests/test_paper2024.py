@@ -168,6 +168,16 @@ def test_every_sum_saturates_at_sixteen_bits_on_the_way():
     assert one_sum_at_a_time(trits, x) == [0] + [1] * (width - 1)
 
 
+@pytest.mark.parametrize(("first", "many", "second", "few", "left"), [
+    (127, 300, -128, 256, -1), (-128, 300, 127, 258, -2), (-128, 257, 127, 258, -2), (127, 259, -128, 256, -1),
+])
+def test_inputs_that_go_up_and_down_saturate_on_the_way_too_though_their_sum_is_small(first, many, second, few, left):
+    x = np.array([first] * many + [second] * few, np.int8)
+    trits = np.ones((len(x), len(x)), np.int8)
+    assert tmatmul.result(trits, x).tolist() == [left] * len(x)
+    assert one_sum_at_a_time(trits[:1], x) == [left]
+
+
 def one_sum_at_a_time(trits, x):
     """The rule itself: sums of 16 bits, added to in the order of the inputs, and cut to a byte at the end."""
     sums = [0] * len(trits)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from hardware_sim.__main__ import main
+from hardware_sim.__main__ import main, parser
 from hardware_sim.assembler import assemble, disassemble
 from hardware_sim.dram.bus import Bus
 from hardware_sim.isa import Instruction
 from hardware_sim.scoreboard import PORT, run
 from hardware_sim.ternary_core import timing
 from hardware_sim.ternary_core.check import check
-from hardware_sim.ternary_core.command import random_memory as drawn_memory, shown as in_one_line
+from hardware_sim.ternary_core.command import machine_of, random_memory as drawn_memory, shown as in_one_line
 from hardware_sim.ternary_core.cost_table import TernaryCore, cycles, unit_cycles
 from hardware_sim.ternary_core.decode import decode, instructions
 from hardware_sim.ternary_core.golden import HIGH, LOW, Golden
@@ -526,6 +526,29 @@ def test_time_prints_the_cycles(written, capsys):
     program = assemble(PROGRAM, INSTRUCTION_SET, TernaryCore(SMALL).region_bytes)
     assert int(capsys.readouterr().out) == total_cycles(run(program, TernaryCore(SMALL)))
     assert main(["time", written(PROGRAM), "--single-buffer", *arguments]) == 0
+
+
+def machine_for(*arguments: str) -> Machine:
+    """What the command line makes of its options."""
+    return machine_of(parser("ternary").parse_args(["time", "program.txt", "--preset", "ternary", *arguments]))
+
+
+@pytest.mark.parametrize("d", [4, 8, 16, 32, 64, 128, 256, 512])
+def test_a_machine_of_any_width_is_the_preset_as_far_as_its_width_allows(d):
+    machine = machine_for("--d", str(d))
+    assert machine == replace(
+        TERNARY_CORE, d=d, lanes=min(TERNARY_CORE.lanes, d), row_lanes=min(TERNARY_CORE.row_lanes, d),
+        port_bytes=min(TERNARY_CORE.port_bytes, 4 * d, d * d // 4))
+
+
+def test_options_of_a_machine_are_taken_and_what_they_leave_open_fits_them():
+    assert machine_for() == TERNARY_CORE
+    assert machine_for("--single-buffer") == replace(TERNARY_CORE, double_buffer=False)
+    for name in ("registers", "outstanding", "read_latency"):
+        assert machine_for(f"--{name.replace('_', '-')}", "5") == replace(TERNARY_CORE, **{name: 5})
+    assert machine_for("--burst-bytes", "8") == replace(TERNARY_CORE, burst_bytes=8, port_bytes=8)
+    wide = 2 * TERNARY_CORE.burst_bytes
+    assert machine_for("--port-bytes", str(wide)) == replace(TERNARY_CORE, port_bytes=wide, burst_bytes=wide)
 
 
 def test_run_prints_numbers_that_follow_from_the_seed(written, capsys):

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from hardware_sim.assembler import assemble
 from hardware_sim.paper2024.inputs import random_memory
 from hardware_sim.paper2024.machine import TOKEN_MIXER, paper2024
 from mmf_teach.cost.model_operations import remaining_operations, ternary_operations
+from mmf_teach.lesson import progress_bar
 from mmf_teach.lesson.figures import style
 from mmf_teach.lesson.parsons_problem import parsons
 from mmf_teach.lesson.prediction import predict
@@ -307,6 +308,107 @@ def test_no_state_takes_a_value_of_another_kind(name):
             assert getattr(widget, state) == value
 
 
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("name", [*EVERY, "writer"])
+def test_what_the_script_of_a_widget_reads_and_nothing_else_is_sent_to_it(name, two):
+    widget = two[0] if name == "writer" else EVERY[name]()
+    code = (explorer.HERE / f"{name}.js").read_text("utf-8")
+    sent_names = set(sent(widget))
+    assert set(re.findall(r'[gs]et\("(\w+)"', code)) <= sent_names
+    assert sent_names <= set(re.findall(r'"(?:change:)?(\w+)"', code))
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("name", EVERY)
+def test_what_there_is_to_choose_from_is_listed_once_and_numbers_in_their_order(name):
+    for state, listed in sent(EVERY[name]()).items():
+        if state in ("sizes", "contexts", "batches", "edges", "shapes", "rules", "formats", "free", "twins", "rivals"):
+            assert listed and (isinstance(listed, str) or len(set(listed)) == len(listed) > 1)
+        if state in ("contexts", "batches", "edges") or (state == "sizes" and not isinstance(listed[0], str)):
+            assert listed == sorted(listed)
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_the_contexts_go_from_a_few_letters_to_a_book():
+    moved, compared, split = MovedBytes(), Compare(), EnergySplit()
+    assert moved.contexts == [16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144]
+    assert (compared.contexts[0], compared.contexts[-1], compared.batches[-1]) == (1, 131_072, 256)
+    assert all(after == 2 * before for row in (compared.contexts, compared.batches, split.batches)
+               for before, after in pairwise(row))
+
+
+def test_every_row_of_trits_has_its_sums_its_bits_and_its_sentence():
+    dot, planes = TernaryDot(), BitPlanes()
+    for widget, numbers in ((dot, dot.inputs), (planes, planes.codes)):
+        rows = {key: tuple(map(int, key.split(","))) for key in widget.table}
+        assert set(rows.values()) == set(product((-1, 0, 1), repeat=len(numbers))) and len(rows) == 3 ** len(numbers)
+        assert widget.colours == {"1": style.PLUS, "0": style.ZERO, "-1": style.MINUS}
+        for key, trits in rows.items():
+            total = sum(trit * number for trit, number in zip(trits, numbers, strict=True))
+            assert widget.table[key]["said"].endswith((f"the sum is {total}", f"for the -1s = {total}"))
+        assert len(widget.trits) == len(numbers) and set(widget.trits) <= {-1, 0, 1}
+    for key, row in dot.table.items():
+        trits = list(map(int, key.split(",")))
+        assert row["sums"] == np.cumsum(np.multiply(trits, dot.inputs)).tolist()
+        assert row["said"].startswith((f"{trits.count(1)} addition", f"{trits.count(1)} additions"))
+    assert dot.actions == {"1": "add", "0": "skip", "-1": "subtract"}
+    assert planes.places == [-128, 64, 32, 16, 8, 4, 2, 1]
+    for key, row in planes.table.items():
+        trits = list(map(int, key.split(",")))
+        worth = sum(place * bit for bits in row["bits"] for place, bit in zip(planes.places, bits, strict=True))
+        assert worth + trits.count(-1) == sum(np.multiply(trits, planes.codes)), "a -1 turns bits round and adds one"
+
+
+def test_every_byte_of_five_trits_is_a_row_and_the_others_have_none():
+    widget = PackingByte()
+    for byte, trits in enumerate(widget.rows):
+        digits = [byte // 3**place % 3 - 1 for place in range(5)]
+        assert trits == (digits if byte < 3**5 else None)
+    assert len(widget.rows) == 256 and widget.places == [1, 3, 9, 27, 81]
+    assert widget.colours == {"1": style.PLUS, "0": style.ZERO, "-1": style.MINUS}
+
+
+@pytest.mark.usefixtures("without_type_checks")
+def test_each_sentence_of_a_letter_trace_names_its_quantity():
+    widget = EVERY["letter_trace"]()
+    assert [said.partition(":")[0] for said in widget.said] == list(widget.rows)
+    assert widget.colours == [style.MINUS, style.PLUS] and widget.longest == 64 and widget.counted == "Feature"
+
+
+def test_letters_a_second_are_letters_by_seconds(model, monkeypatch):
+    clock = iter([100.0, 100.5, 102.0, 102.5])
+    monkeypatch.setattr(writer.time, "perf_counter", lambda: next(clock))
+    rates = [now.letters_per_second for now in writing(model, CORPUS.vocabulary, "the", 0.0, 3)]
+    assert rates == [1 / 0.5, 2 / 2.0, 3 / 2.5]
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize("clocked", [False, True])
+def test_a_stepper_begins_at_the_start_and_has_the_registers_of_its_machine_and_the_colours_of_the_units(clocked):
+    widget = stepper(clocked)
+    assert (widget.at, widget.clocked, widget.registers) == (0, clocked, 8) and len(widget.rows) > 1
+    assert widget.last == (len(widget.rows) if not clocked else max(row["end"] for row in widget.rows))
+    assert widget.colours == {
+        "load/store": style.ORANGE, "rowwise": style.GREEN, "tmatmul": style.BLUE, "norm": style.PURPLE}
+    assert {row["unit"] for row in widget.rows} - {""} <= set(widget.colours) and widget.waiting == style.ZERO
+
+
+@pytest.mark.parametrize(("given", "total", "most"), [([3, 4, 5], None, 3), (iter([3, 4, 5]), 7, 7)])
+def test_a_progress_bar_hands_on_everything_counts_it_and_is_gone_at_the_end(monkeypatch, given, total, most):
+    seen, cleared, made = [], [], []
+    monkeypatch.setattr(progress_bar, "display", lambda data, raw: seen.append((data, raw)))
+    monkeypatch.setattr(progress_bar, "clear_output", lambda: cleared.append(made[0].value))
+    whole = progress_bar.IntProgress
+    monkeypatch.setattr(progress_bar, "IntProgress", lambda **settings: made.append(whole(**settings)) or made[0])
+    counted = [(item, made[0].value) for item in progress_bar.bar(given, "training", total)]
+    assert counted == [(3, 0), (4, 1), (5, 2)] and cleared == [3]
+    assert (made[0].max, made[0].description) == (most, "training") and made[0].comm is None
+    (data, raw), = seen
+    view, = data.values()
+    assert raw is True and list(data) == ["application/vnd.jupyter.widget-view+json"]
+    assert (view["version_major"], view["version_minor"]) == (2, 0) and view["model_id"]
+
+
 def test_a_byte_stays_between_0_and_255():
     widget = PackingByte()
     for byte in (-1, 256):
@@ -372,6 +474,7 @@ def test_the_widget_answers_its_question_one_large_weight_silences_the_others_if
 def test_the_other_weights_are_always_the_same_and_their_mean_size_is_one(shape):
     assert np.array_equal(others(shape), others(shape)) and others(shape).shape == (1, outlier.OTHERS)
     assert np.abs(others(shape)).mean() == pytest.approx(1)
+    assert abs(others(shape).mean()) < 0.1, "as many are negative as positive"
 
 
 @pytest.mark.parametrize(("shape", "rule"), [("a cross", "trits, scale = mean"), ("flat", "no rule")])

@@ -133,7 +133,7 @@ def judged(
     root: Path, pool: Executor, files: dict[str, TestFile], mutants: list[Mutant], budget_s: float,
 ) -> list[Verdict]:
     """All mutants, in their order, each with what came of it."""
-    reasons, waiting = listed(root), {}
+    reasons, waiting = listed(root) | {(m.file, m.function, m.change): m.same for m in mutants if m.same}, {}
     for number, mutant in enumerate(mutants):
         compiled = "numba" in (root / mutant.file).read_text("utf-8")
         waiting[pool.submit(Worker.judge, mutant, *plan_for(mutant, files, compiled, budget_s))] = number

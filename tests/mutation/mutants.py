@@ -26,6 +26,7 @@ class Mutant:
     line: int
     change: str                              # in words of Python, before  =>  after
     source: str                              # the whole file's text with this change
+    same: str = ""                           # why it says the same as before, where that is plain from its form
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,20 @@ class Change:
         lines = (self.root / self.file).read_bytes().splitlines(keepends=True)
         source = _spliced(lines, _place(self.old), _text(self.old, self.new))
         said = words(self.statement, self.old, self.new) + (f"  #{self.number}" if self.number > 1 else "")
-        return Mutant(self.file, self.function, self.old.lineno, said, source) if _compiles(source) else None
+        if not _compiles(source):
+            return None
+        return Mutant(self.file, self.function, self.old.lineno, said, source, _same(self.old, self.new))
+
+
+def _same(old: Any, new: Any) -> str:
+    """Why a change is none: a == b and b == a, 1.0 and 1."""
+    match old, new:
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq() | ast.Is() | ast.IsNot()]), ast.Compare() if (
+                new.left is not left):
+            return "Whether two things are equal does not depend on which is named first."
+        case ast.Constant(value=float(one)), ast.Constant(value=int(other)) if one == other:
+            return "It is the same number, without its point."
+    return ""
 
 
 def changes_of(root: Path, file: str) -> list[Change]:
