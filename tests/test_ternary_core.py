@@ -19,8 +19,8 @@ from hardware_sim.ternary_core.command import machine_of, random_memory as drawn
 from hardware_sim.ternary_core.cost_table import TernaryCore, cycles, unit_cycles
 from hardware_sim.ternary_core.decode import decode, instructions
 from hardware_sim.ternary_core.golden import HIGH, LOW, Golden
-from hardware_sim.ternary_core.image import CONSTANT, MEMORY, WORK, AddressMap, Region
-from hardware_sim.ternary_core.isa import INSTRUCTION_SET, OPERATIONS, TMATMUL
+from hardware_sim.ternary_core.image import CONSTANT, LINE, MEMORY, WORK, AddressMap, Region
+from hardware_sim.ternary_core.isa import FIELDS, INSTRUCTION_SET, OPERATIONS, TMATMUL
 from hardware_sim.ternary_core.machine import TERNARY_CORE, WIDE, Machine
 from hardware_sim.ternary_core.read_stream import Stream, stream
 from hardware_sim.ternary_core.units import load_store, norm, rowwise, tmatmul
@@ -453,6 +453,14 @@ def test_a_unit_has_one_number_in_its_words_and_no_two_instructions_have_the_sam
     for unit in {unit for unit, _ in units} - {""}:      # and within a unit they are counted from 0
         numbers = [operation.code["op"] for operation in OPERATIONS.values() if operation.unit == unit]
         assert numbers == list(range(len(numbers)))
+
+
+def test_each_field_of_a_word_has_the_fewest_bits_that_hold_its_values():
+    limits = {name: kind.limit for name, kind in INSTRUCTION_SET.kinds.items()}
+    for name in ("unit", "op"):
+        limits[name] = 1 + max(operation.code.get(name, 0) for operation in OPERATIONS.values())
+    assert {name: (limit - 1).bit_length() for name, limit in limits.items()} == FIELDS
+    assert LINE == TERNARY_CORE.burst_bytes, "a region begins where a burst does"
 
 
 # What can be said before a program runs.
