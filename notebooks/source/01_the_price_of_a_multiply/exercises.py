@@ -147,6 +147,7 @@ EXERCISES = [
         answer=moving_pj,
         cases=[
             (1, cost(2.0, "pJ/bit")), (16, cost(640.0, "pJ/64 bits")), (3, cost(5.0, "pJ/byte")),
+            (3, cost(1.0, "pJ/64 bits")),
             (0, cost(1.0, "pJ/bit")), (1, cost(1.0, "pJ/operation")), (1, cost(1.0, "fJ/bit")),
         ],
         mistakes={
