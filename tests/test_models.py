@@ -50,7 +50,7 @@ def agree(kind: str, a, b) -> None:
 
 
 @every_kind
-@pytest.mark.parametrize("width", [32, 128])
+@pytest.mark.parametrize("width", [32, pytest.param(128, marks=pytest.mark.slow)])
 def test_stepping_through_a_text_equals_reading_it_at_once(kind, width):
     """Bit for bit where the width fills the processor's vectors: elsewhere exp may round another way at their end."""
     model, tokens = model_of(kind, width), texts()
